@@ -1,0 +1,730 @@
+/**
+ * The vocabulary: every noun that crosses the public surface, and nothing that runs.
+ *
+ * In:  nothing; this file imports only the error type and the codec contract it names in options.
+ * Out: types. It emits no JavaScript.
+ * Not here: behaviour, defaults in code, provider names (those stand in providers/registry.ts).
+ *
+ * Everything an answer contains is plain JSON: it survives `JSON.stringify` / `parse` and `structuredClone`.
+ */
+
+import type { LlmError, SerializedLlmError } from './errors.ts'
+import type { Provider, Transport } from './provider.ts'
+
+/** A JSON value. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** A JSON Schema document, draft 2020-12 unless the provider's dialect says otherwise. */
+export type JsonSchema = { readonly [keyword: string]: unknown }
+
+// ---------------------------------------------------------------------------------------------- messages
+
+/**
+ * What the provider that produced a part needs to see again, byte for byte, when the part goes back to it:
+ * item ids, thought signatures. Opaque to everyone else; another provider drops it with a warning.
+ */
+export interface Origin {
+  /** The codec that produced the part, e.g. `anthropic`, `openai`, `gemini`. */
+  provider: string
+  [field: string]: Json | undefined
+}
+
+/** Where a statement comes from: a web page, a document, a search result. Offsets are UTF-16 units into the text part. */
+export interface Source {
+  id?: string
+  url?: string
+  title?: string
+  /** The cited passage, where the provider quotes it. */
+  text?: string
+  /** First UTF-16 unit of the supported text, in its text part. */
+  start?: number
+  /** One past the last UTF-16 unit of the supported text. */
+  end?: number
+}
+
+/** Plain text; `sources` back it up where the provider cites. */
+export interface TextPart {
+  type: 'text'
+  text: string
+  sources?: Source[]
+  origin?: Origin
+}
+
+/** The bytes of an image, file or sound, by one of three ways. `data` is base64; bytes are accepted, never emitted. */
+export type Media =
+  | { url: string; mediaType?: string; data?: never; fileId?: never }
+  | { data: string | Uint8Array; mediaType: string; url?: never; fileId?: never }
+  | { fileId: string; mediaType?: string; url?: never; data?: never }
+
+/** A picture. `detail` is a hint some providers price by. */
+export type ImagePart = { type: 'image'; detail?: 'auto' | 'low' | 'high'; origin?: Origin } & Media
+
+/** A document, e.g. a PDF. */
+export type FilePart = { type: 'file'; name?: string; origin?: Origin } & Media
+
+/** A sound. */
+export type AudioPart = { type: 'audio'; origin?: Origin } & Media
+
+/** What the model thought. `signature`, `encrypted` and `redacted` go back to the same provider unchanged. */
+export interface ReasoningPart {
+  type: 'reasoning'
+  text: string
+  signature?: string
+  encrypted?: string
+  redacted?: boolean
+  origin?: Origin
+}
+
+/** Arguments that are not what a tool can be run with: the raw text and a sentence saying why. */
+export interface InvalidArgs {
+  raw: string
+  reason: string
+}
+
+/** The model asks for a tool. Exactly one of `args` and `invalid` is present. */
+export type ToolCallPart = { type: 'tool-call'; origin?: Origin } & ToolCall
+
+/** What the tool answered. */
+export interface ToolResultPart {
+  type: 'tool-result'
+  /** The id of the call it answers. */
+  id: string
+  /** The name of the tool. */
+  name: string
+  content: string | Part[]
+  isError?: boolean
+  origin?: Origin
+}
+
+/** Anything bound to one provider, passed through untouched: server-side tools, compaction blocks. */
+export interface ProviderPart {
+  type: 'provider'
+  provider: string
+  value: unknown
+}
+
+/** One piece of a message. */
+export type Part =
+  | TextPart
+  | ImagePart
+  | FilePart
+  | AudioPart
+  | ReasoningPart
+  | ToolCallPart
+  | ToolResultPart
+  | ProviderPart
+
+/** Who speaks. */
+export type Role = 'system' | 'user' | 'assistant' | 'tool'
+
+/** One turn. */
+export interface Message {
+  role: Role
+  content: string | Part[]
+}
+
+/** What the model wrote; goes back into `messages` unchanged. */
+export interface AssistantMessage extends Message {
+  role: 'assistant'
+  content: Part[]
+}
+
+// ------------------------------------------------------------------------------------- tools and schemas
+
+/** What a Standard Schema (https://standardschema.dev) says about a value. */
+export type StandardResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardIssue[] }
+
+/** One thing wrong with a value, and where. */
+export interface StandardIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/** A Standard Schema that can render JSON Schema: zod 4, arktype; valibot through its own converter. */
+export interface StandardJsonSchema<Output = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    readonly jsonSchema: {
+      readonly input: (options: { readonly target: 'draft-2020-12' }) => Record<string, unknown>
+    }
+  }
+}
+
+/** A JSON Schema with a validator of your own. Without `validate` the value is passed on unchecked. */
+export interface CheckedJsonSchema<Output = unknown> {
+  readonly jsonSchema: JsonSchema
+  readonly validate?: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
+}
+
+/** Any of the three ways to describe a value. A raw JSON Schema gives `unknown`, unvalidated. */
+export type Schema<Output = unknown> = StandardJsonSchema<Output> | CheckedJsonSchema<Output> | JsonSchema
+
+/** The type a schema describes. */
+export type Infer<S> = S extends { readonly '~standard': { readonly types?: infer T } }
+  ? NonNullable<T> extends { readonly output: infer Output }
+    ? Output
+    : unknown
+  : S extends CheckedJsonSchema<infer Output>
+    ? Output
+    : unknown
+
+/** What a running tool may use. */
+export interface ToolContext {
+  /** The id of the call. */
+  id: string
+  /** Aborted by the caller, by the per-tool deadline, or when the run ends. */
+  signal: AbortSignal
+  /** The conversation so far, including the turn that asked for the tool. */
+  messages: readonly Message[]
+}
+
+/** A function the model may ask for. MCP's shape; `execute` is run by `runTools`, never by `complete` / `stream`. */
+export interface Tool<Args = never, Result = unknown> {
+  name: string
+  description?: string
+  inputSchema: Schema
+  strict?: boolean
+  // A method, so that a tool of narrow arguments stands in a list of tools.
+  execute?(args: Args, context: ToolContext): Result | Promise<Result>
+}
+
+/** A tool of the provider's own (web search, code execution), passed through untouched. */
+export interface ProviderTool {
+  type: 'provider'
+  provider: string
+  value: unknown
+}
+
+/** `auto`: the model decides; `required`: at least one call; `{ tool }`: that one. */
+export type ToolChoice = 'auto' | 'none' | 'required' | { tool: string }
+
+// ------------------------------------------------------------------------------------------------- input
+
+/** A question, a conversation, or a conversation with its system prompt and tools. */
+export type Input =
+  | string
+  | Message[]
+  | { messages: Message[]; system?: string; tools?: (Tool | ProviderTool)[] }
+
+/** How hard to think: a word, or a number of tokens. */
+export type Reasoning = 'off' | 'minimal' | 'low' | 'medium' | 'high' | 'max' | { budgetTokens: number }
+
+/** Ask the provider to keep the prompt's prefix. `key` groups requests that share one. */
+export type PromptCache = boolean | { key?: string; ttl?: '5m' | '1h' }
+
+/** Deadlines, all in milliseconds; `false` (or Infinity) turns one off. */
+export interface Timeouts {
+  /** TCP and TLS, where the transport can see it. Default 10,000. */
+  connect?: number | false
+  /** Until the response headers. Default 300,000. */
+  headers?: number | false
+  /** Until the first content event. Default 300,000. */
+  firstToken?: number | false
+  /** Between two reads; any byte resets it. Default 90,000. */
+  idle?: number | false
+  /** Between two meaningful events; comments and pings do not reset it. Default 600,000. */
+  progress?: number | false
+  /** The whole call, attempts and pauses included. Default: none. */
+  total?: number | false
+}
+
+/** How often to try, and how long to wait in between. */
+export interface Retry {
+  /** Tries in all, the first included. Default 3. */
+  attempts?: number
+  /** Backoff base. Default 500 (1,000 when throttled). */
+  baseMs?: number
+  /** Longest backoff. Default 30,000. */
+  maxMs?: number
+  /** A server's hint above this is not slept through. Default 60,000. */
+  maxRetryAfterMs?: number
+}
+
+/** Memory bounds in decoded bytes. */
+export interface Limits {
+  /** One event or line. Default 64 MiB. */
+  eventBytes?: number
+  /** One response. Default 512 MiB. */
+  responseBytes?: number
+}
+
+/** Time and timers, injected so that a test owns them. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  nowMs(): number
+  /** Wall-clock milliseconds since 1970, for dates in headers and signatures. */
+  epochMs(): number
+  setTimer(callback: () => void, delayMs: number): unknown
+  clearTimer(timer: unknown): void
+}
+
+/** Sampling and content options a request carries to the provider. */
+export interface GenerationOptions {
+  system?: string
+  tools?: (Tool | ProviderTool)[]
+  toolChoice?: ToolChoice
+  parallelToolCalls?: boolean
+  maxTokens?: number
+  temperature?: number
+  topP?: number
+  topK?: number
+  stop?: string | string[]
+  seed?: number
+  presencePenalty?: number
+  frequencyPenalty?: number
+  /** `true`, or how many alternatives per token. */
+  logprobs?: boolean | number
+  reasoning?: Reasoning
+  promptCache?: PromptCache
+  /** Raw provider fields, merged last: objects merge, arrays replace, `null` deletes. */
+  body?: Record<string, unknown>
+}
+
+/**
+ * Makes a conversation fit the model's window before it is sent; `fit()` of `llmswap/tokens` builds one.
+ * A value, so that no tokenizer is bundled unasked.
+ */
+export interface Fit {
+  /** @param overflow set when a server refused the conversation as too long: what its message says. */
+  apply(
+    request: Request,
+    overflow?: { limitTokens?: number; actualTokens?: number },
+  ): Request | Promise<Request>
+  /** Told what the server counted, so that an estimate can be calibrated. */
+  observe?(request: Request, usage: Usage): void
+}
+
+/** A price list; `catalog` and `createCatalog` of `llmswap/cost` build one. */
+export interface Prices {
+  /** Undefined when the model is unknown: an unknown price is never 0. */
+  price(usage: Usage, model: string, provider: string): Cost | undefined
+}
+
+/** Everything a call can be told. */
+export interface Options<S = unknown> extends GenerationOptions {
+  /** `auto` (default), a name from the registry, or a codec. */
+  provider?: ProviderName | Provider
+  model?: Model
+  /** A key, or a function that fetches one; called once per attempt. */
+  apiKey?: string | (() => string | Promise<string>)
+  baseURL?: string
+  /** Where `auto` looks for keys before `process.env`. */
+  env?: object
+  fetch?: typeof globalThis.fetch
+  transport?: Transport
+  /** Extra request headers. */
+  headers?: Record<string, string>
+  dangerouslyAllowBrowser?: boolean
+  /** The shape of the answer; `completion.object` holds it. */
+  schema?: S
+  /** `auto` streams and falls back where a server refuses to; `json` asks for one JSON body. */
+  wire?: 'auto' | 'stream' | 'json'
+  signal?: AbortSignal
+  timeouts?: Timeouts
+  retry?: Retry | false
+  limits?: Limits
+  fit?: Fit
+  prices?: Prices
+  hooks?: Hooks | Hooks[]
+  /** Default: the runtime's. */
+  clock?: Clock
+  /** A number in [0, 1). Default: `Math.random`. */
+  random?: () => number
+}
+
+/** Names of the registry, completed by the editor; any other string is accepted and checked at run time. */
+export type ProviderName = KnownProvider | (string & {})
+
+/** The registry's names. */
+export type KnownProvider =
+  | 'auto'
+  | 'openai'
+  | 'openai-chat'
+  | 'anthropic'
+  | 'gemini'
+  | 'ollama'
+  | 'vertex'
+  | 'bedrock'
+  | 'azure'
+  | 'cohere'
+  | 'mistral'
+  | 'watsonx'
+  | 'groq'
+  | 'deepseek'
+  | 'xai'
+  | 'openrouter'
+  | 'perplexity'
+  | 'together'
+  | 'fireworks'
+  | 'cerebras'
+  | 'moonshot'
+  | 'zai'
+  | 'alibaba'
+  | 'minimax'
+  | 'nvidia'
+  | 'huggingface'
+  | 'github'
+  | 'lmstudio'
+  | 'vllm'
+  | 'llamacpp'
+  | 'sglang'
+  | 'sarvam'
+
+/** Model ids, completed by the editor; any string is accepted and passed on untouched. */
+export type Model = KnownModel | (string & {})
+
+/** Ids people use in late 2026. Not a check: the provider decides what it serves. */
+export type KnownModel =
+  | 'gpt-6-astra'
+  | 'gpt-6.1-sol'
+  | 'gpt-6.1-terra'
+  | 'gpt-6-sol'
+  | 'gpt-6-luna'
+  | 'gpt-5.6-sol'
+  | 'gpt-5.6-terra'
+  | 'gpt-5.6-luna'
+  | 'claude-fable-5-2'
+  | 'claude-opus-5-5'
+  | 'claude-sonnet-5-5'
+  | 'claude-haiku-5-5'
+  | 'gemini-4-argon'
+  | 'gemini-3.8-flash'
+  | 'gemini-3.5-flash-lite'
+  | 'gemini-3.1-pro-preview'
+  | 'grok-4.7'
+  | 'mistral-large-4'
+  | 'deepseek-flash'
+  | 'deepseek-v4-pro'
+  | 'kimi-k3.1-pro'
+  | 'glm-5.3'
+  | 'MiniMax-M3'
+  | 'openai/gpt-oss-120b'
+  | 'anthropic/claude-sonnet-5-5'
+  | 'anthropic/claude-haiku-5-5'
+  | 'openai/gpt-6.1-terra'
+  | 'openai/gpt-6-luna'
+  | 'gemini/gemini-3.8-flash'
+
+// ------------------------------------------------------------------------------------- what a codec sees
+
+/** A tool as a codec sees it: its schema already rendered as JSON Schema. */
+export interface ToolDefinition {
+  name: string
+  description?: string
+  inputSchema: JsonSchema
+  strict?: boolean
+}
+
+/** A call, normalised and complete: what `provider.encode` turns into an HTTP request. */
+export interface Request extends Omit<GenerationOptions, 'tools' | 'stop'> {
+  model: string
+  messages: Message[]
+  tools?: (ToolDefinition | ProviderTool)[]
+  stop?: string[]
+  /** The shape asked for, as JSON Schema. */
+  schema?: JsonSchema
+  /** Ask for a stream (default) or for one JSON body. */
+  stream: boolean
+  /** `false` after a server refused `stream_options`: leave them out. */
+  streamOptions?: boolean
+}
+
+// ------------------------------------------------------------------------------------------------ events
+
+/** Why the model stopped, in six words; the provider's own is in `rawFinishReason`. */
+export type FinishReason = 'stop' | 'length' | 'tool-calls' | 'content-filter' | 'pause' | 'unknown'
+
+/**
+ * Tokens, in OpenTelemetry's meaning: `inputTokens` includes cache reads and writes, `outputTokens` includes
+ * reasoning. What a provider does not report is undefined, never 0.
+ */
+export interface Usage {
+  inputTokens?: number | undefined
+  outputTokens?: number | undefined
+  totalTokens?: number | undefined
+  cachedInputTokens?: number | undefined
+  cacheWriteTokens?: number | undefined
+  reasoningTokens?: number | undefined
+}
+
+/** Something the caller asked for that did not happen as asked, or a default it should know of. */
+export interface Warning {
+  code: 'unsupported' | 'converted' | 'dropped' | 'default' | 'fallback' | 'deprecated'
+  /** One sentence. */
+  message: string
+  /** The option or field it is about. */
+  field?: string
+}
+
+/** Log-probability of one output token and its alternatives. Natural logarithm. */
+export interface TokenLogprob {
+  token: string
+  logprob: number
+  top?: { token: string; logprob: number }[]
+}
+
+/** A tool call as it stands in a completion: arguments, or why there are none. */
+export type ToolCall =
+  | { id: string; name: string; args: unknown; invalid?: never }
+  | { id: string; name: string; args?: never; invalid: InvalidArgs }
+
+/** The server accepted the request. First event of an answer. */
+export interface StartEvent {
+  type: 'start'
+  provider: string
+  model: string
+  id?: string
+}
+
+/** More text of message part `part`. */
+export interface TextDeltaEvent {
+  type: 'text-delta'
+  part: number
+  text: string
+  logprobs?: TokenLogprob[]
+}
+
+/** More reasoning of message part `part`. */
+export interface ReasoningDeltaEvent {
+  type: 'reasoning-delta'
+  part: number
+  text: string
+}
+
+/** A tool call begins. */
+export interface ToolCallStartEvent {
+  type: 'tool-call-start'
+  part: number
+  id: string
+  name: string
+}
+
+/** More of a tool call's arguments: `delta` is raw JSON text. */
+export interface ToolCallDeltaEvent {
+  type: 'tool-call-delta'
+  part: number
+  id: string
+  delta: string
+  /** The arguments so far: live, read-only, by reference. Computed on first access; never serialised. */
+  readonly partial: unknown
+}
+
+/** A tool call is finished: the provider said so. */
+export type ToolCallEvent = { type: 'tool-call'; part: number } & ToolCall
+
+/** Structured output grew. */
+export interface ObjectDeltaEvent {
+  type: 'object-delta'
+  /** The value so far: live, read-only, by reference. Computed on first access; never serialised. */
+  readonly object: unknown
+}
+
+/** A closed part as it will stand in the message: reasoning with its signature, provider part, cited text. */
+export interface PartEvent {
+  type: 'part'
+  part: number
+  value: Part
+}
+
+/** A source the answer rests on. */
+export interface SourceEvent {
+  type: 'source'
+  source: Source
+}
+
+/** See {@link Warning}. */
+export interface WarningEvent {
+  type: 'warning'
+  warning: Warning
+}
+
+/** The answer begins anew: forget what came before. Opt-in (`onInterrupt: 'restart'`). */
+export interface RestartEvent {
+  type: 'restart'
+  error: ErrorSummary
+}
+
+/** The answer is whole. Last event. */
+export interface FinishEvent {
+  type: 'finish'
+  finishReason: FinishReason
+  rawFinishReason: string | undefined
+  usage: Usage
+}
+
+/** What of an error may cross a wire to someone else. */
+export interface ErrorSummary {
+  kind: LlmError['kind']
+  message: string
+  retryable: boolean
+}
+
+/** Only on the wire of `toSSE()`; in process errors are thrown. */
+export interface ErrorEvent {
+  type: 'error'
+  error: ErrorSummary
+}
+
+/** One step of an answer, told apart by `type`. */
+export type StreamEvent =
+  | StartEvent
+  | TextDeltaEvent
+  | ReasoningDeltaEvent
+  | ToolCallStartEvent
+  | ToolCallDeltaEvent
+  | ToolCallEvent
+  | ObjectDeltaEvent
+  | PartEvent
+  | SourceEvent
+  | WarningEvent
+  | RestartEvent
+  | FinishEvent
+  | ErrorEvent
+
+// ------------------------------------------------------------------------------------------- completions
+
+/** Money, in one currency, exact to what the price list says. */
+export interface Cost {
+  /** The sum, as a number for display. */
+  total: number
+  currency: 'USD'
+  /** The sum and its items as exact decimal strings. */
+  exact: string
+  items?: { name: string; tokens?: number; amount: string }[]
+  /** `provider` when the provider reported it, `catalog` when it was computed. */
+  from: 'provider' | 'catalog'
+  /** The date of the price list. */
+  asOf?: string
+}
+
+/** What the call took. */
+export interface Timing {
+  /** From the call to the response headers of the attempt that answered. */
+  headersMs: number | undefined
+  /** From the call to the first content event. */
+  firstTokenMs: number | undefined
+  totalMs: number
+  /** Output tokens per second after the first token; undefined without usage. */
+  tokensPerSecond: number | undefined
+  /** Gaps between content events. */
+  interTokenMs: { p50: number; p95: number; max: number } | undefined
+}
+
+/** One try at one target. */
+export interface Attempt {
+  provider: string
+  model: string
+  /** HTTP status, when there was a response. */
+  status?: number
+  /** Milliseconds from its start to its end. */
+  durationMs: number
+  /** Milliseconds slept before it. */
+  delayMs: number
+  /** Why it failed; absent on the one that answered. */
+  error?: ErrorSummary
+  /** The request reached the server, so tokens may have been charged although no answer came. */
+  maybeBilled: boolean
+  requestId?: string
+}
+
+/** A whole answer. `ObjectType` is what `schema` describes. */
+export interface Completion<ObjectType = unknown> {
+  text: string
+  /** Goes back into `messages` unchanged. */
+  message: AssistantMessage
+  /** The reasoning text, or '' when there is none. */
+  reasoning: string
+  toolCalls: ToolCall[]
+  object?: ObjectType
+  sources: Source[]
+  logprobs?: TokenLogprob[]
+  finishReason: FinishReason
+  rawFinishReason: string | undefined
+  usage: Usage
+  cost?: Cost
+  timing: Timing
+  warnings: Warning[]
+  /** What answered, as the server names it. */
+  model: string
+  provider: string
+  id: string | undefined
+  attempts: Attempt[]
+  /** The provider's last usage and finish objects. */
+  raw: { usage?: unknown; finish?: unknown }
+}
+
+/** The answer so far: of an interrupted call, or of one still running. */
+export type PartialCompletion = Omit<Completion, 'finishReason' | 'object'> & {
+  finishReason: FinishReason | undefined
+  object?: unknown
+}
+
+/**
+ * An answer on its way. One consumer: the loop, or `text`, or `toSSE()` / `toResponse()`; a second one throws
+ * kind `config`. Nobody has to consume it: `completion` collects by itself.
+ */
+export interface CompletionStream<ObjectType = unknown> extends AsyncIterable<StreamEvent> {
+  [Symbol.asyncIterator](): AsyncIterator<StreamEvent, undefined, undefined>
+  /** The text as it grows. Throws `interrupted` at a restart, which text alone cannot express. */
+  readonly text: AsyncIterable<string>
+  /** Resolves when the answer is whole. Never an unhandled rejection. */
+  readonly completion: Promise<Completion<ObjectType>>
+  /** The answer so far. A copy of the frame, the live parts. */
+  readonly partial: PartialCompletion
+  /** Stops the call; the loop and `completion` reject with kind `aborted`. */
+  abort(reason?: unknown): void
+  /** The events as server-sent events, for `fromSSE()` on the other side. */
+  toSSE(options?: { heartbeatMs?: number }): ReadableStream<Uint8Array>
+  /** Waits for the first event to choose the HTTP status; cancels upstream when the client goes. */
+  toResponse(init?: ResponseInit & { heartbeatMs?: number }): Promise<Response>
+}
+
+// ------------------------------------------------------------------------------------------------- embed
+
+/** What `embed` can be told, beside the options of a call. */
+export interface EmbedOptions extends Omit<Options, keyof GenerationOptions | 'schema' | 'wire' | 'fit'> {
+  dimensions?: number
+  purpose?: 'query' | 'document'
+  /** Raw provider fields, merged last. */
+  body?: Record<string, unknown>
+}
+
+/** One row of `Float32Array` per text, in order. */
+export interface EmbedResult {
+  embeddings: Float32Array[]
+  usage: Usage
+  model: string
+  provider: string
+  warnings: Warning[]
+}
+
+// ------------------------------------------------------------------------------------------------- hooks
+
+/** What every hook is told. Frozen; no bodies, no keys. */
+export interface CallInfo {
+  /** Unique within the process, the same for all attempts of a call. */
+  callId: string
+  operation: 'chat' | 'embed'
+  provider: string
+  model: string
+}
+
+/** Observers. Each may be absent; one that throws is ignored after being reported once to `onHookError`. */
+export interface Hooks {
+  onRequest?(info: CallInfo & { request: Readonly<Request> }): void
+  onAttempt?(info: CallInfo & { attempt: number; url: string }): void
+  onResponse?(
+    info: CallInfo & { attempt: number; status: number; headersMs: number; requestId?: string },
+  ): void
+  onFirstEvent?(info: CallInfo & { firstTokenMs: number }): void
+  onRetry?(info: CallInfo & { attempt: number; delayMs: number; error: ErrorSummary }): void
+  onFinish?(info: CallInfo & { completion: Completion }): void
+  onError?(info: CallInfo & { error: SerializedLlmError }): void
+  /** Another hook threw. */
+  onHookError?(error: unknown): void
+}
