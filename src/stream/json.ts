@@ -1,0 +1,547 @@
+/**
+ * Partial JSON: text in as it arrives, one live value out.
+ *
+ * In:  pieces of one JSON text (RFC 8259), cut anywhere, also inside an escape or a surrogate pair.
+ * Out: `value`, the same object from first to last, growing in place: strings grow, numbers and literals appear when
+ *      finished, a member appears with the first sign of its value. The final value is what JSON.parse would give.
+ * Cost: O(text) in total and O(piece) per push, however deep or long a value is; no recursion, no re-reading.
+ * Not here: repair. What JSON.parse rejects is an error here, at the first character that makes it so. Nor reading
+ *      several texts in a row, nor bytes (decode them first; a byte order mark is an error, as it is to JSON.parse).
+ */
+
+import { LlmError } from '../errors.ts'
+
+/** Where a value stands in the document: keys and array indices from the root; `[]` is the root. */
+export type JsonPath = readonly (string | number)[]
+
+/** Bounds and the observer of {@link createJsonParser}. */
+export interface JsonParserOptions {
+  /**
+   * Deepest nesting accepted; one array or object is depth 1. Default: unbounded, because depth costs heap here and
+   * never stack; 1,024 when `onValue` is given, because each of its calls copies a path of that length.
+   */
+  maxDepth?: number
+  /** Longest text accepted, in bytes of UTF-8. Default 67,108,864 (64 MiB). */
+  maxBytes?: number
+  /** Called as each value closes, children before parents. The path is the callee's to keep. */
+  onValue?: (path: JsonPath, value: unknown) => void
+}
+
+/** An incremental parser of one JSON text. */
+export interface JsonParser {
+  /**
+   * Reads more text.
+   * @throws LlmError `invalid-output` with `offset` at the first character JSON does not allow there;
+   *   `too-large` beyond `maxDepth` or `maxBytes`. The parser then stays failed and keeps the value it had.
+   */
+  push(text: string): void
+  /**
+   * Says that no text follows.
+   * @throws LlmError `invalid-output` when the text ended inside a value. A number at the root is finished by this.
+   */
+  end(): void
+  /** The value so far, live and read-only; undefined while nothing can be shown. */
+  readonly value: unknown
+  /** True when what was read is one whole JSON text. */
+  readonly complete: boolean
+}
+
+/** What {@link parsePartialJson} found. */
+export interface PartialJson {
+  /** What the text shows so far; undefined when that is nothing. */
+  value: unknown
+  /** The text is whole. False for a text that is merely cut and for one that is wrong. */
+  complete: boolean
+  /** Kind `invalid-output` with `offset`: the text is no beginning of any JSON. */
+  error?: LlmError
+}
+
+// What the parser waits for. Small integers and one switch: this runs once per character of a model's output, and a
+// tagged object per state would be an allocation per character.
+const VALUE = 0 //          a value
+const FIRST_ELEMENT = 1 //  a value or ]      after [
+const FIRST_KEY = 2 //      a key or }        after {
+const KEY = 3 //            a key             after , in an object
+const COLON = 4 //          :                 after a key
+const AFTER = 5 //          , or ] or }       after a value; at the root nothing but white space
+const STRING = 6 //         the rest of a string or key
+const ESCAPE = 7 //         the character after \
+const HEX = 8 //            the rest of \uXXXX
+const NUMBER = 9 //         the rest of a number
+const LITERAL = 10 //       the rest of true, false, null
+
+// Inside a number (RFC 8259 §6): what was read last. A number may end in ZERO, INTEGER, FRACTION, EXPONENT.
+const MINUS = 0
+const ZERO = 1
+const INTEGER = 2
+const POINT = 3
+const FRACTION = 4
+const E = 5
+const SIGN = 6
+const EXPONENT = 7
+
+const QUOTE = 34
+const BACKSLASH = 92
+
+/** What each one-character escape stands for, by char code. */
+const ESCAPES: Readonly<Record<number, string>> = {
+  34: '"',
+  47: '/',
+  92: '\\',
+  98: '\b',
+  102: '\f',
+  110: '\n',
+  114: '\r',
+  116: '\t',
+}
+
+const EXPECTED: Readonly<Record<number, string>> = {
+  [VALUE]: 'a value',
+  [FIRST_ELEMENT]: 'a value or "]"',
+  [FIRST_KEY]: 'a quoted key or "}"',
+  [KEY]: 'a quoted key',
+  [COLON]: '":"',
+  [STRING]: 'a character that needs no escape',
+  [ESCAPE]: 'one of "\\/bfnrtu after a backslash',
+  [HEX]: 'a hexadecimal digit',
+  [NUMBER]: 'a digit',
+  [LITERAL]: 'true, false or null',
+}
+
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+const DEFAULT_MAX_OBSERVED_DEPTH = 1024
+
+/** An array or an object, seen as what both are: members by key. */
+type Container = Record<string | number, unknown>
+
+const isDigit = (code: number): boolean => code >= 48 && code <= 57
+const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
+
+/**
+ * Makes a parser of one JSON text.
+ * @param options bounds and an observer; see {@link JsonParserOptions}.
+ */
+export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
+  const { onValue, maxBytes = DEFAULT_MAX_BYTES } = options
+  const maxDepth = options.maxDepth ?? (onValue ? DEFAULT_MAX_OBSERVED_DEPTH : Infinity)
+
+  // The document hangs at index 0 of an array of our own, so that the root is an element like any other.
+  const root: unknown[] = []
+  let container = root as unknown as Container
+  /** Index or key of the member being read. A number means that the container is an array. */
+  let key: string | number = 0
+  /** The way back up: containers above this one, and where each hangs in its own. */
+  const parents: Container[] = []
+  const parentKeys: (string | number)[] = []
+
+  let state = VALUE
+  let inKey = false
+  /** Of the string, key or number being read: what is known of it. */
+  let text = ''
+  /** A high surrogate that waits for its low half: shown alone it would be half a character. 0 = none. */
+  let high = 0
+  let hexValue = 0
+  let hexDigits = 0
+  let numberState = MINUS
+  let literal = ''
+  let literalRead = 0
+
+  /** UTF-16 units of all pushes before this one, and how many bytes of UTF-8 they took beyond that. */
+  let units = 0
+  let extraBytes = 0
+  let failure: LlmError | undefined
+  /** Set while onValue runs. Still set at the next push, it threw, and the push it threw from was half read. */
+  let observing = false
+
+  function fail(kind: 'invalid-output' | 'too-large', offset: number, reason: string): never {
+    if (state >= STRING && state <= HEX) show()
+    failure = new LlmError({
+      kind,
+      message: `${kind === 'too-large' ? 'JSON refused' : 'Invalid JSON'} at offset ${offset}: ${reason}.`,
+      offset,
+      issues: [{ message: reason }],
+    })
+    throw failure
+  }
+
+  function unexpected(input: string, i: number): never {
+    const expected =
+      state !== AFTER
+        ? EXPECTED[state]
+        : parents.length === 0
+          ? 'nothing after the value'
+          : typeof key === 'number'
+            ? '"," or "]"'
+            : '"," or "}"'
+    return fail('invalid-output', units + i, `expected ${expected}, found ${JSON.stringify(input[i])}`)
+  }
+
+  /** Writes the unfinished string where it belongs. */
+  function show(): void {
+    if (!inKey) container[key] = text
+  }
+
+  /** A key that would reach the prototype's setter becomes a plain own member; later writes then find that. */
+  function guard(): void {
+    if (key === '__proto__') {
+      Object.defineProperty(container, key, {
+        value: undefined,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      })
+    }
+  }
+
+  function close(value: unknown): void {
+    guard()
+    container[key] = value
+    state = AFTER
+    if (onValue) observe(value)
+  }
+
+  function observe(value: unknown): void {
+    // parentKeys[0] is our own root array's 0.
+    const path = parentKeys.slice(1)
+    if (parents.length > 0) path.push(key)
+    observing = true
+    onValue!(path, value)
+    observing = false
+  }
+
+  function open(child: Container, childKey: string | number, next: number, i: number): void {
+    if (parents.length >= maxDepth) {
+      fail('too-large', units + i, `nested deeper than ${maxDepth} levels (maxDepth)`)
+    }
+    guard()
+    container[key] = child
+    parents.push(container)
+    parentKeys.push(key)
+    container = child
+    key = childKey
+    state = next
+  }
+
+  function leave(): void {
+    const child = container
+    container = parents.pop()!
+    key = parentKeys.pop()!
+    state = AFTER
+    if (onValue) observe(child)
+  }
+
+  /** Starts the value at input[i]; returns where to go on. */
+  function startValue(input: string, i: number, code: number): number {
+    switch (code) {
+      case QUOTE:
+        guard()
+        text = ''
+        inKey = false
+        state = STRING
+        return i + 1
+      case 123: // {
+        open({}, '', FIRST_KEY, i)
+        return i + 1
+      case 91: // [
+        open([] as unknown as Container, 0, FIRST_ELEMENT, i)
+        return i + 1
+      case 116:
+        literal = 'true'
+        break
+      case 102:
+        literal = 'false'
+        break
+      case 110:
+        literal = 'null'
+        break
+      default:
+        if (code !== 45 && !isDigit(code)) unexpected(input, i)
+        text = ''
+        numberState = code === 45 ? MINUS : code === 48 ? ZERO : INTEGER
+        state = NUMBER
+        return readNumber(input, i, i + 1)
+    }
+    literalRead = 0
+    state = LITERAL
+    return readLiteral(input, i)
+  }
+
+  /** Reads up to the quote, an escape, or the end of the input; returns where to go on. */
+  function readString(input: string, start: number): number {
+    const length = input.length
+    let i = start
+    let code = 0
+    for (; i < length; i++) {
+      code = input.charCodeAt(i)
+      if (code === QUOTE || code === BACKSLASH) break
+      if (code < 32) unexpectedInString(input, start, i)
+      // UTF-8 takes 2 bytes from U+0080, 3 from U+0800, and 4 for a pair, which is 2 per half.
+      if (code > 127) extraBytes += code > 2047 && (code & 0xf800) !== 0xd800 ? 2 : 1
+    }
+    let end = i
+    if (i > start) {
+      if (high !== 0) releaseHigh()
+      if (i === length || code === BACKSLASH) {
+        const last = input.charCodeAt(i - 1)
+        if (isHighSurrogate(last)) {
+          high = last
+          end = i - 1
+        }
+      }
+      text = text === '' ? input.slice(start, end) : text + input.slice(start, end)
+    }
+    if (i === length) return i
+    if (code === BACKSLASH) {
+      state = ESCAPE
+      return i + 1
+    }
+    if (high !== 0) releaseHigh()
+    if (inKey) {
+      key = text
+      state = COLON
+    } else {
+      close(text)
+    }
+    return i + 1
+  }
+
+  function unexpectedInString(input: string, start: number, i: number): never {
+    // What is shown beside the error must not depend on where the pushes were cut: a high half stays held back.
+    if (i > start) {
+      if (high !== 0) releaseHigh()
+      text += input.slice(start, isHighSurrogate(input.charCodeAt(i - 1)) ? i - 1 : i)
+    }
+    return unexpected(input, i)
+  }
+
+  function releaseHigh(): void {
+    text += String.fromCharCode(high)
+    high = 0
+  }
+
+  /** Reads the character after a backslash. */
+  function readEscape(input: string, i: number): number {
+    const code = input.charCodeAt(i)
+    if (code === 117) {
+      hexValue = 0
+      hexDigits = 0
+      state = HEX
+      return i + 1
+    }
+    const character = ESCAPES[code]
+    if (character === undefined) unexpected(input, i)
+    if (high !== 0) releaseHigh()
+    text += character
+    state = STRING
+    return i + 1
+  }
+
+  /** Reads one digit of \uXXXX. */
+  function readHex(input: string, i: number): number {
+    const code = input.charCodeAt(i)
+    const lower = code | 32
+    const digit = isDigit(code) ? code - 48 : lower >= 97 && lower <= 102 ? lower - 87 : unexpected(input, i)
+    hexValue = hexValue * 16 + digit
+    if (++hexDigits === 4) {
+      if (high !== 0) releaseHigh()
+      if (isHighSurrogate(hexValue)) high = hexValue
+      else text += String.fromCharCode(hexValue)
+      state = STRING
+    }
+    return i + 1
+  }
+
+  /** Reads digits from `i`; `start` is where this push's share of the number begins. */
+  function readNumber(input: string, start: number, from: number): number {
+    const length = input.length
+    let i = from
+    for (; i < length; i++) {
+      const next = afterNumberChar(numberState, input.charCodeAt(i))
+      if (next < 0) break
+      numberState = next
+    }
+    text += input.slice(start, i)
+    if (i === length) return i
+    if (!isWholeNumber(numberState)) unexpected(input, i)
+    // "01" would otherwise be told as "nothing after the value".
+    if (numberState === ZERO && isDigit(input.charCodeAt(i))) {
+      fail('invalid-output', units + i, 'a number may not start with 0')
+    }
+    close(Number(text))
+    return i
+  }
+
+  function readLiteral(input: string, start: number): number {
+    const length = input.length
+    let i = start
+    while (i < length && literalRead < literal.length) {
+      if (input.charCodeAt(i) !== literal.charCodeAt(literalRead)) unexpected(input, i)
+      literalRead++
+      i++
+    }
+    if (literalRead === literal.length) close(literal === 'null' ? null : literal === 'true')
+    return i
+  }
+
+  function readPunctuation(input: string, i: number): number {
+    const code = input.charCodeAt(i)
+    if (code === 32 || code === 10 || code === 13 || code === 9) return i + 1
+    switch (state) {
+      case VALUE:
+        return startValue(input, i, code)
+      case FIRST_ELEMENT:
+        if (code !== 93) return startValue(input, i, code)
+        leave()
+        return i + 1
+      case FIRST_KEY:
+      case KEY:
+        if (code === 125 && state === FIRST_KEY) {
+          leave()
+          return i + 1
+        }
+        if (code !== QUOTE) unexpected(input, i)
+        text = ''
+        inKey = true
+        state = STRING
+        return i + 1
+      case COLON:
+        if (code !== 58) unexpected(input, i)
+        state = VALUE
+        return i + 1
+      default: {
+        // AFTER
+        if (parents.length === 0) unexpected(input, i)
+        if (typeof key === 'number') {
+          if (code === 44) {
+            key++
+            state = VALUE
+          } else if (code === 93) leave()
+          else unexpected(input, i)
+        } else if (code === 44) state = KEY
+        else if (code === 125) leave()
+        else unexpected(input, i)
+        return i + 1
+      }
+    }
+  }
+
+  function tooLong(): never {
+    return fail('too-large', units, `longer than ${maxBytes} bytes (maxBytes)`)
+  }
+
+  function refuseIfStopped(): void {
+    if (failure) throw failure
+    if (observing)
+      fail('invalid-output', units, 'the parser was stopped inside onValue, which threw or pushed')
+  }
+
+  function push(input: string): void {
+    refuseIfStopped()
+    const length = input.length
+    // Before the work by the least it can be, after it by what it was.
+    if (units + extraBytes + length > maxBytes) tooLong()
+    let i = 0
+    while (i < length) {
+      switch (state) {
+        case STRING:
+          i = readString(input, i)
+          break
+        case ESCAPE:
+          i = readEscape(input, i)
+          break
+        case HEX:
+          i = readHex(input, i)
+          break
+        case NUMBER:
+          i = readNumber(input, i, i)
+          break
+        case LITERAL:
+          i = readLiteral(input, i)
+          break
+        default:
+          i = readPunctuation(input, i)
+      }
+    }
+    units += length
+    if (units + extraBytes > maxBytes) tooLong()
+    if (state >= STRING && state <= HEX) show()
+  }
+
+  function end(): void {
+    refuseIfStopped()
+    if (state === NUMBER && parents.length === 0 && isWholeNumber(numberState)) close(Number(text))
+    if (state !== AFTER || parents.length > 0) {
+      const where =
+        parents.length === 0 ? 'before its value was whole' : `inside ${parents.length} open brackets`
+      fail('invalid-output', units, `the text ended ${where}`)
+    }
+  }
+
+  return {
+    push,
+    end,
+    get value(): unknown {
+      return root[0]
+    },
+    get complete(): boolean {
+      return failure === undefined && state === AFTER && parents.length === 0
+    },
+  }
+}
+
+/** The number state after one more character; -1 when the character is not part of the number. */
+function afterNumberChar(state: number, code: number): number {
+  if (isDigit(code)) {
+    switch (state) {
+      case MINUS:
+        return code === 48 ? ZERO : INTEGER
+      case ZERO:
+        return -1
+      case INTEGER:
+        return INTEGER
+      case POINT:
+      case FRACTION:
+        return FRACTION
+      default:
+        return EXPONENT
+    }
+  }
+  switch (code) {
+    case 46: // .
+      return state === ZERO || state === INTEGER ? POINT : -1
+    case 69: // E
+    case 101: // e
+      return state === ZERO || state === INTEGER || state === FRACTION ? E : -1
+    case 43: // +
+    case 45: // -
+      return state === E ? SIGN : -1
+    default:
+      return -1
+  }
+}
+
+function isWholeNumber(state: number): boolean {
+  return state === ZERO || state === INTEGER || state === FRACTION || state === EXPONENT
+}
+
+/**
+ * Reads what there is of one JSON text. For text that keeps growing use {@link createJsonParser}: calling this at
+ * every delta reads everything again each time, which is the quadratic cost the parser above avoids.
+ *
+ * Never throws: `error` is set when the text is no beginning of any JSON, and absent when it is merely cut.
+ */
+export function parsePartialJson(text: string): PartialJson {
+  const parser = createJsonParser({ maxBytes: Infinity })
+  try {
+    parser.push(text)
+  } catch (error) {
+    return { value: parser.value, complete: false, error: error as LlmError }
+  }
+  try {
+    // Finishes a number at the root. Anything else that was open stays cut, which is no error here.
+    parser.end()
+  } catch {
+    return { value: parser.value, complete: false }
+  }
+  return { value: parser.value, complete: true }
+}
