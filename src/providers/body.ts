@@ -1,0 +1,251 @@
+/**
+ * What every codec needs to write a request and to read a wire object: URLs, JSON bodies, message pieces.
+ *
+ * In:  our Request and its parts; unknown values parsed off the wire.
+ * Out: a validated URL, a JSON text that every server accepts, typed reads that ignore inherited properties.
+ * Not here: keys (key.ts), error bodies (errors.ts), anything that knows one provider.
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Message, Origin, Part, Request, Warning } from '../types.ts'
+
+// -------------------------------------------------------------------------------------------------- URLs
+
+/**
+ * `path` below `baseURL`. The base keeps its own path and query; its trailing slashes do not matter.
+ * @throws LlmError `config` when the base is not an absolute http(s) URL, or carries a user, password or fragment.
+ */
+export function endpoint(baseURL: string, path: string, provider: string): string {
+  let url: URL
+  try {
+    url = new URL(baseURL)
+  } catch {
+    throw badBase(provider, 'it is not an absolute URL, such as https://api.example.com/v1')
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw badBase(provider, `its scheme is ${url.protocol} where only https: and http: are sent to`)
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw badBase(provider, 'it carries a user name or password; pass a key as apiKey instead')
+  }
+  if (url.hash !== '') throw badBase(provider, 'it ends in a #fragment, which no server would see')
+  const [suffix = '', query = ''] = splitOnce(path, '?')
+  const joined = `${url.origin}${url.pathname.replace(/\/+$/, '')}/${suffix.replace(/^\/+/, '')}`
+  const search = [url.search.slice(1), query].filter((part) => part !== '').join('&')
+  return search === '' ? joined : `${joined}?${search}`
+}
+
+function badBase(provider: string, reason: string): LlmError {
+  // The URL itself is not quoted: people paste keys into them.
+  return new LlmError({
+    kind: 'config',
+    provider,
+    message: `The baseURL of ${provider} cannot be used: ${reason}.`,
+  })
+}
+
+function splitOnce(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/**
+ * One path segment that cannot climb, branch off into a query, or name another host.
+ * Dots are encoded twice when they stand alone, because URL parsers resolve `%2e%2e` like `..`.
+ */
+export function pathSegment(id: string): string {
+  if (id === '.' || id === '..') return id.replaceAll('.', '%252E')
+  return encodeURIComponent(wellFormed(id))
+}
+
+/**
+ * A string that may stand inside a host name (a region, a resource name).
+ * @throws LlmError `config` for anything but letters, digits and inner hyphens.
+ */
+export function hostPart(value: string, field: string, provider: string): string {
+  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value)) return value
+  throw new LlmError({
+    kind: 'config',
+    provider,
+    message: `The ${field} given to ${provider} cannot be part of a host name: use letters, digits and hyphens.`,
+  })
+}
+
+// ------------------------------------------------------------------------------------------- JSON bodies
+
+/**
+ * The body as JSON text, with the caller's raw fields merged last: objects merge, arrays replace, `null` deletes.
+ * Lone surrogates become U+FFFD: as `\ud83d` escapes they are valid JSON that several servers answer with a 400.
+ */
+export function jsonBody(body: Record<string, unknown>, extra?: Record<string, unknown>): string {
+  const text = JSON.stringify(extra === undefined ? body : merge(body, extra))
+  return LONE_ESCAPE.test(text)
+    ? JSON.stringify(JSON.parse(text, (_, value) => wellFormedValue(value)))
+    : text
+}
+
+/** JSON.stringify writes a lone surrogate, and only that, as an escape in the d800–dfff range. */
+const LONE_ESCAPE = /\\ud[89a-f][0-9a-f]{2}/i
+const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+
+function wellFormed(text: string): string {
+  return text.replace(LONE_SURROGATE, '\ufffd')
+}
+
+function wellFormedValue(value: unknown): unknown {
+  if (typeof value === 'string') return wellFormed(value)
+  if (asRecord(value) === undefined) return value
+  // Keys too. fromEntries defines own properties, so a '__proto__' key stays data.
+  return Object.fromEntries(Object.entries(value as object).map(([key, item]) => [wellFormed(key), item]))
+}
+
+function merge(base: Record<string, unknown>, extra: Record<string, unknown>): Record<string, unknown> {
+  const merged = new Map(Object.entries(base))
+  for (const [key, value] of Object.entries(extra)) {
+    const before = asRecord(merged.get(key))
+    const after = asRecord(value)
+    if (value === null) merged.delete(key)
+    else if (before !== undefined && after !== undefined) merged.set(key, merge(before, after))
+    else merged.set(key, value)
+  }
+  return Object.fromEntries(merged)
+}
+
+/**
+ * The JSON of one frame.
+ * @throws LlmError `protocol` when it is not JSON; the message gives its length, never the payload.
+ */
+export function parseFrameJson(data: string, provider: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    throw new LlmError({
+      kind: 'protocol',
+      provider,
+      phase: 'stream',
+      message: `${provider} sent a stream event of ${data.length} characters that is not JSON.`,
+    })
+  }
+}
+
+// -------------------------------------------------------------------------------- reading unknown objects
+
+/** The value when it is a JSON object, not an array. */
+export function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}
+
+/** The own property, or undefined: what a polluted prototype offers is not read. */
+export function own(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
+}
+
+/** The value when it is an array, otherwise an empty one. */
+export function asArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+/** The value when it is a string. */
+export function asString(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The value when it is a finite number. */
+export function asNumber(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+}
+
+/** The value when it can be a number of tokens: finite, not negative. Fault row 81. */
+export function asCount(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+}
+
+/** The sum of the counts that were reported; undefined when none was. */
+export function sumCounts(...counts: (number | undefined)[]): number | undefined {
+  let sum: number | undefined
+  for (const count of counts) if (count !== undefined) sum = (sum ?? 0) + count
+  return sum
+}
+
+// -------------------------------------------------------------------------------------- message pieces
+
+/** Content as parts; an empty string is no part. */
+export function partsOf(content: string | Part[]): Part[] {
+  if (typeof content !== 'string') return content
+  return content === '' ? [] : [{ type: 'text', text: content }]
+}
+
+/** The text of the text parts, joined. */
+export function textOf(content: string | Part[]): string {
+  if (typeof content === 'string') return content
+  let text = ''
+  for (const part of content) if (part.type === 'text') text += part.text
+  return text
+}
+
+/** The system prompt: `request.system` and the system messages that lead the conversation, a blank line between. */
+export function splitSystem(request: Request): { system: string | undefined; messages: Message[] } {
+  let first = 0
+  const texts = request.system === undefined ? [] : [request.system]
+  for (; request.messages[first]?.role === 'system'; first++) {
+    texts.push(textOf(request.messages[first]?.content ?? ''))
+  }
+  const system = texts.filter((text) => text.trim() !== '').join('\n\n')
+  return { system: system === '' ? undefined : system, messages: request.messages.slice(first) }
+}
+
+/** Neighbouring turns of one role as one turn, for providers that demand alternation. */
+export function mergeTurns(messages: readonly Message[]): Message[] {
+  const turns: Message[] = []
+  for (const message of messages) {
+    const last = turns.at(-1)
+    if (last?.role === message.role) {
+      turns[turns.length - 1] = {
+        role: last.role,
+        content: [...partsOf(last.content), ...partsOf(message.content)],
+      }
+    } else turns.push(message)
+  }
+  return turns
+}
+
+/** 8,190 is a multiple of 3, so every slice but the last encodes without padding. */
+const BASE64_SLICE = 8190
+
+/** The bytes as base64; a string is taken to be base64 already, with a `data:` prefix removed. */
+export function base64Of(data: string | Uint8Array): string {
+  if (typeof data === 'string') return data.replace(/^data:[^,]*,/, '')
+  let text = ''
+  for (let at = 0; at < data.length; at += BASE64_SLICE) {
+    text += btoa(String.fromCharCode(...data.subarray(at, at + BASE64_SLICE)))
+  }
+  return text
+}
+
+/** True when another provider made the part, so that its signatures and ids mean nothing here. */
+export function isForeign(origin: Origin | undefined, names: readonly string[]): boolean {
+  return origin !== undefined && !names.includes(origin.provider)
+}
+
+/** Arguments that are not JSON, as the object some APIs insist on. */
+export function invalidArgsObject(raw: string): { INVALID_JSON: string } {
+  return { INVALID_JSON: raw }
+}
+
+/** An option the provider has no field for. */
+export function unsupported(field: string, provider: string, detail?: string): Warning {
+  return {
+    code: 'unsupported',
+    field,
+    message: `${provider} has no equivalent of ${field}; it was not sent${detail === undefined ? '' : `: ${detail}`}.`,
+  }
+}
+
+/** A piece of history that could not go along. */
+export function dropped(field: string, message: string): Warning {
+  return { code: 'dropped', field, message }
+}
