@@ -1,0 +1,23 @@
+/** How `npm test` runs: every `*.test.ts` in processes of their own, and every `*.test-d.ts` through tsc. */
+
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const full = process.env['LLMSWAP_FULL'] === '1'
+
+export default defineConfig({
+  root: fileURLToPath(new URL('..', import.meta.url)),
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Sockets and child processes are slow to start on a busy machine; nothing here asserts absolute times.
+    testTimeout: full ? 600_000 : 60_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    typecheck: {
+      enabled: true,
+      include: ['test/**/*.test-d.ts'],
+      tsconfig: './tsconfig.json',
+      ignoreSourceErrors: false,
+    },
+  },
+})
