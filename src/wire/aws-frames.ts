@@ -1,0 +1,372 @@
+/**
+ * AWS event-stream frames (`application/vnd.amazon.eventstream`), decoded by hand: how Bedrock streams.
+ *
+ * In:  chunks of a body, cut anywhere. Out: frames `{ event, data, messageType }`, or raw messages.
+ * Not here: what the events mean, and base64 inside `chunk` events (providers/bedrock.ts).
+ *
+ *     offset  0   u32  total length, this prelude and the last CRC included
+ *             4   u32  length of the header block
+ *             8   u32  CRC-32 of bytes 0..7
+ *            12        headers: u8 name length, name, u8 type, value
+ *                      payload
+ *       total-4   u32  CRC-32 of everything before it            all numbers big-endian, CRC-32 as in gzip
+ *
+ * The prelude is verified at byte 12, before its length is believed: an HTML page read as a frame announces a
+ * gigabyte (`<!DO` is 0x3c21444f). Memory follows the bytes received, never the length announced.
+ */
+import { LlmError } from '../errors.ts'
+import type { Frame, FrameDecoder } from '../provider.ts'
+import { deliverBeforeFault } from './drive.ts'
+import type { PushDecoder } from './drive.ts'
+
+/** A typed header value. 64-bit integers are bigints; a timestamp is milliseconds since 1970. */
+export type AwsHeader =
+  | { type: 'boolean'; value: boolean }
+  | { type: 'byte' | 'short' | 'integer'; value: number }
+  | { type: 'long'; value: bigint }
+  | { type: 'binary'; value: Uint8Array }
+  | { type: 'string'; value: string }
+  | { type: 'timestamp'; value: number }
+  | { type: 'uuid'; value: string }
+
+/** One message as it is on the wire. The payload is a copy and may be kept. */
+export interface AwsMessage {
+  headers: Map<string, AwsHeader>
+  payload: Uint8Array
+}
+
+/** Limits of one decoder. */
+export interface AwsFrameOptions {
+  /** Longest frame in bytes, its 16 bytes of framing included. Default 24 MiB, the limit of aws-c-event-stream. */
+  maxFrameBytes?: number | undefined
+}
+
+const DEFAULT_MAX_FRAME_BYTES = 24 * 1024 * 1024
+/** As aws-c-event-stream has it; a block of 24 MiB could otherwise hold eight million headers. */
+const MAX_HEADERS = 1024
+const PRELUDE_BYTES = 12
+const CRC_BYTES = 4
+const SMALLEST_FRAME_BYTES = PRELUDE_BYTES + CRC_BYTES
+/** A carry buffer above this size is given back once its frame is complete. */
+const KEPT_CARRY_BYTES = 64 * 1024
+
+/**
+ * Creates the frame decoder of one body.
+ *
+ * `event` is `:event-type`, `:exception-type` or `:error-code`, by `messageType`. `data` is the payload as UTF-8; an
+ * `error` message has no payload, its `data` is `:error-message`. Exceptions and errors are frames here, not throws:
+ * they arrive inside HTTP 200 and it takes the provider's table to tell what they are.
+ *
+ * @throws LlmError `protocol` for a checksum or structure that is wrong, `too-large` for a frame above
+ *   `maxFrameBytes`, `interrupted` from `end` when the body stops inside a frame. Frames before the bad one are
+ *   returned first; the call after that throws.
+ */
+export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecoder {
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  // Bedrock repeats the same 90-byte header block for every delta: comparing it is six string decodes cheaper.
+  let known: (FrameName & { block: Uint8Array }) | undefined
+
+  return createSplitter<Frame>(options, (bytes, start, headersEnd, end, frames) => {
+    const from = start + PRELUDE_BYTES
+    if (known === undefined || !sameBytes(known.block, bytes, from, headersEnd)) {
+      known = { block: bytes.slice(from, headersEnd), ...nameOf(readHeaders(bytes, from, headersEnd, utf8)) }
+    }
+    const { event, messageType, message } = known
+    const data = headersEnd === end ? message : utf8.decode(bytes.subarray(headersEnd, end))
+    frames.push({ event, data, messageType })
+  })
+}
+
+/** Creates the decoder of one body into raw messages, every header typed. Throws as `createAwsFrameDecoder` does. */
+export function createAwsMessageDecoder(options: AwsFrameOptions = {}): PushDecoder<AwsMessage> {
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  return createSplitter<AwsMessage>(options, (bytes, start, headersEnd, end, messages) => {
+    messages.push({
+      headers: readHeaders(bytes, start + PRELUDE_BYTES, headersEnd, utf8),
+      payload: bytes.slice(headersEnd, end),
+    })
+  })
+}
+
+/**
+ * Encodes one frame with string headers, in the order given: what a fake Bedrock needs.
+ *
+ * @throws LlmError `config` when a header name is longer than 255 bytes or a value than 65,535.
+ */
+export function encodeAwsFrame(
+  headers: Readonly<Record<string, string>>,
+  payload: string | Uint8Array,
+): Uint8Array {
+  const utf8 = new TextEncoder()
+  const body = typeof payload === 'string' ? utf8.encode(payload) : payload
+  const fields = Object.entries(headers).map(
+    ([name, value]) => [utf8.encode(name), utf8.encode(value)] as const,
+  )
+  let headersLength = 0
+  for (const [name, value] of fields) {
+    if (name.length === 0 || name.length > 255 || value.length > 65_535) {
+      throw new LlmError({
+        kind: 'config',
+        message: 'An event-stream header needs a name of 1 to 255 bytes and a value of at most 65,535.',
+      })
+    }
+    headersLength += 1 + name.length + 3 + value.length
+  }
+  const total = SMALLEST_FRAME_BYTES + headersLength + body.length
+  const frame = new Uint8Array(total)
+  const view = new DataView(frame.buffer)
+  view.setUint32(0, total)
+  view.setUint32(4, headersLength)
+  view.setUint32(8, crc32(frame, 0, 8))
+  let at = PRELUDE_BYTES
+  for (const [name, value] of fields) {
+    frame[at] = name.length
+    frame.set(name, at + 1)
+    at += 1 + name.length
+    frame[at] = 7
+    view.setUint16(at + 1, value.length)
+    frame.set(value, at + 3)
+    at += 3 + value.length
+  }
+  frame.set(body, at)
+  view.setUint32(total - CRC_BYTES, crc32(frame, 0, total - CRC_BYTES))
+  return frame
+}
+
+/** Cuts the bytes into verified frames. `read` gets the buffer and the frame's bounds in it, without the last CRC. */
+function createSplitter<T>(
+  options: AwsFrameOptions,
+  read: (bytes: Uint8Array, start: number, headersEnd: number, end: number, out: T[]) => void,
+): PushDecoder<T> {
+  const maxFrameBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
+  let carry: Uint8Array = new Uint8Array(256)
+  let carried = 0
+  /** Total length of the carried frame, 0 until its prelude is complete and verified. */
+  let carriedFrame = 0
+
+  function append(chunk: Uint8Array, from: number, to: number): void {
+    const length = carried + to - from
+    if (length > carry.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * carry.length))
+      grown.set(carry.subarray(0, carried))
+      carry = grown
+    }
+    carry.set(chunk.subarray(from, to), carried)
+    carried = length
+  }
+
+  function emit(bytes: Uint8Array, start: number, total: number, out: T[]): void {
+    const end = start + total - CRC_BYTES
+    if (crc32(bytes, start, end) !== u32(bytes, end)) {
+      throw brokenFrame('its checksum does not match its content')
+    }
+    read(bytes, start, start + PRELUDE_BYTES + u32(bytes, start + 4), end, out)
+  }
+
+  return deliverBeforeFault<T>((chunk, out) => {
+    if (chunk === undefined) {
+      if (carried === 0) return
+      throw new LlmError({
+        kind: 'interrupted',
+        message: `The event stream was cut inside a frame: ${carried} bytes of ${
+          carriedFrame === 0 ? 'an unknown number' : carriedFrame
+        } arrived. Retry the request.`,
+      })
+    }
+    let at = 0
+    while (carried > 0 && at < chunk.length) {
+      const wanted = carriedFrame === 0 ? PRELUDE_BYTES : carriedFrame
+      const to = Math.min(chunk.length, at + wanted - carried)
+      append(chunk, at, to)
+      at = to
+      if (carried < wanted) break
+      if (carriedFrame === 0) {
+        carriedFrame = frameLength(carry, 0, maxFrameBytes)
+      } else {
+        emit(carry, 0, carriedFrame, out)
+        carried = 0
+        carriedFrame = 0
+        if (carry.length > KEPT_CARRY_BYTES) carry = new Uint8Array(256)
+      }
+    }
+    while (chunk.length - at >= PRELUDE_BYTES) {
+      const total = frameLength(chunk, at, maxFrameBytes)
+      if (chunk.length - at < total) {
+        carriedFrame = total
+        break
+      }
+      emit(chunk, at, total, out)
+      at += total
+    }
+    if (at < chunk.length) append(chunk, at, chunk.length)
+  })
+}
+
+/** Verifies the prelude at `start` and gives the length of its frame. */
+function frameLength(bytes: Uint8Array, start: number, maxFrameBytes: number): number {
+  if (crc32(bytes, start, start + 8) !== u32(bytes, start + 8)) {
+    throw brokenFrame('the checksum of its first 8 bytes is wrong (a proxy may have answered in its place)')
+  }
+  const total = u32(bytes, start)
+  if (total > maxFrameBytes) {
+    throw new LlmError({
+      kind: 'too-large',
+      message: `One frame of the response announces ${total} bytes, above the limit of ${maxFrameBytes}; raise limits.eventBytes if that is expected.`,
+    })
+  }
+  if (total < SMALLEST_FRAME_BYTES || u32(bytes, start + 4) > total - SMALLEST_FRAME_BYTES) {
+    throw brokenFrame('its headers are longer than itself')
+  }
+  return total
+}
+
+/** What a frame is called and, for an `error`, its text. */
+interface FrameName {
+  event: string
+  messageType: 'event' | 'exception' | 'error'
+  message: string
+}
+
+function nameOf(headers: Map<string, AwsHeader>): FrameName {
+  const messageType = stringHeader(headers, ':message-type')
+  switch (messageType) {
+    case 'event':
+      return { event: stringHeader(headers, ':event-type'), messageType, message: '' }
+    case 'exception':
+      return { event: stringHeader(headers, ':exception-type'), messageType, message: '' }
+    case 'error':
+      return {
+        event: stringHeader(headers, ':error-code'),
+        messageType,
+        message: stringHeader(headers, ':error-message'),
+      }
+    default:
+      throw brokenFrame('its :message-type is not event, exception or error')
+  }
+}
+
+function stringHeader(headers: Map<string, AwsHeader>, name: string): string {
+  const header = headers.get(name)
+  return header?.type === 'string' ? header.value : ''
+}
+
+function readHeaders(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  utf8: { decode(bytes: Uint8Array): string },
+): Map<string, AwsHeader> {
+  const headers = new Map<string, AwsHeader>()
+  const view = new DataView(bytes.buffer, bytes.byteOffset, end)
+  let at = start
+  /** Moves past `count` bytes and answers where they start. */
+  function take(count: number): number {
+    if (at + count > end) throw brokenFrame('a header runs past the header block')
+    at += count
+    return at - count
+  }
+  function sized(): Uint8Array {
+    const length = view.getUint16(take(2))
+    const from = take(length)
+    return bytes.subarray(from, from + length)
+  }
+  function value(type: number): AwsHeader {
+    switch (type) {
+      case 0:
+        return { type: 'boolean', value: true }
+      case 1:
+        return { type: 'boolean', value: false }
+      case 2:
+        return { type: 'byte', value: view.getInt8(take(1)) }
+      case 3:
+        return { type: 'short', value: view.getInt16(take(2)) }
+      case 4:
+        return { type: 'integer', value: view.getInt32(take(4)) }
+      case 5:
+        return { type: 'long', value: view.getBigInt64(take(8)) }
+      case 6:
+        return { type: 'binary', value: sized().slice() }
+      case 7:
+        return { type: 'string', value: utf8.decode(sized()) }
+      case 8:
+        return { type: 'timestamp', value: Number(view.getBigInt64(take(8))) }
+      case 9: {
+        const from = take(16)
+        return { type: 'uuid', value: uuid(bytes.subarray(from, from + 16)) }
+      }
+      default:
+        throw brokenFrame(`a header has the unknown type ${type}`)
+    }
+  }
+  while (at < end) {
+    if (headers.size === MAX_HEADERS) throw brokenFrame(`it has more than ${MAX_HEADERS} headers`)
+    const nameLength = view.getUint8(take(1))
+    const from = take(nameLength)
+    const name = utf8.decode(bytes.subarray(from, from + nameLength))
+    headers.set(name, value(view.getUint8(take(1))))
+  }
+  return headers
+}
+
+function uuid(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+function sameBytes(block: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (block.length !== to - from) return false
+  for (let i = 0; i < block.length; i += 1) if (block[i] !== bytes[from + i]) return false
+  return true
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
+function brokenFrame(why: string): LlmError {
+  return new LlmError({
+    kind: 'protocol',
+    message: `The body is not a valid AWS event stream: in one frame, ${why}. Check the endpoint and what stands between.`,
+  })
+}
+
+/**
+ * Eight tables of 256: entry k·256+b is the CRC of byte b followed by k zero bytes, so that eight input bytes cost
+ * eight independent look-ups ("slicing by 8"). 0.24–0.6 µs for a 170-byte delta, a third of one byte at a time.
+ */
+const CRC_TABLES: Int32Array = /* @__PURE__ */ crcTables()
+
+function crcTables(): Int32Array {
+  const tables = new Int32Array(8 * 256)
+  for (let byte = 0; byte < 256; byte += 1) {
+    let crc = byte
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+    tables[byte] = crc
+  }
+  for (let i = 256; i < tables.length; i += 1) {
+    const before = tables[i - 256]!
+    tables[i] = (before >>> 8) ^ tables[before & 255]!
+  }
+  return tables
+}
+
+/** CRC-32 (IEEE 802.3, reflected polynomial 0xEDB88320) of bytes[start, end), unsigned. */
+function crc32(bytes: Uint8Array, start: number, end: number): number {
+  const t = CRC_TABLES
+  let crc = -1
+  let i = start
+  for (; i + 8 <= end; i += 8) {
+    const low = crc ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24))
+    crc =
+      t[1792 + (low & 255)]! ^
+      t[1536 + ((low >>> 8) & 255)]! ^
+      t[1280 + ((low >>> 16) & 255)]! ^
+      t[1024 + (low >>> 24)]! ^
+      t[768 + bytes[i + 4]!]! ^
+      t[512 + bytes[i + 5]!]! ^
+      t[256 + bytes[i + 6]!]! ^
+      t[bytes[i + 7]!]!
+  }
+  for (; i < end; i += 1) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 255]!
+  return ~crc >>> 0
+}
