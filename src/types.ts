@@ -301,8 +301,8 @@ export interface Fit {
 
 /** A price list; `catalog` and `createCatalog` of `llmswap/cost` build one. */
 export interface Prices {
-  /** Undefined when the model is unknown: an unknown price is never 0. */
-  price(usage: Usage, model: string, provider: string): Cost | undefined
+  /** An unknown price has no total but a reason; it is never 0. */
+  price(usage: Usage, model: string, provider: string): Cost | UnknownCost
 }
 
 /** Everything a call can be told. */
@@ -600,6 +600,12 @@ export interface Cost {
   from: 'provider' | 'catalog'
   /** The date of the price list. */
   asOf?: string
+}
+
+/** Why there is no cost: an unknown model, a usage that was not reported. */
+export interface UnknownCost {
+  total: undefined
+  reason: string
 }
 
 /** What the call took. */
