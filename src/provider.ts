@@ -71,6 +71,8 @@ export interface Decoder {
   readonly done: boolean
   /** The provider's last usage and finish objects, untouched. */
   readonly raw: { usage?: unknown; finish?: unknown }
+  /** Tokens reported so far, for an answer that is interrupted before its `finish` event. */
+  readonly usage?: Usage | undefined
   /** The cost the provider itself reported, in US dollars. */
   readonly reportedCost?: number | undefined
 }
