@@ -1,0 +1,169 @@
+/**
+ * A response body as windows of at most 64 KiB.
+ *
+ * In:  a ReadableStream, the signal of its attempt, a cap on decoded bytes.
+ * Out: one `Uint8Array` per `read()`, undefined at the end; pulled, never pushed, so backpressure reaches the socket.
+ * The body is cancelled on every way out: releasing the lock alone leaves the socket open (measured). After the last
+ * event it is drained a little instead, so that the connection can be used again.
+ * `getReader()` rather than `for await`: Safari has no async iteration of streams, and `return()` there would wait for
+ * a cancel that a hung server never answers.
+ * Not here: deadlines (the caller's, around `read`), decompression (the runtime's; the cap counts what comes out).
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Clock } from '../types.ts'
+import { onAbort } from './clock.ts'
+
+/** What is decoded between two looks at the consumer. */
+export const WINDOW_BYTES: number = 64 * 1024
+/** Design default: 512 MiB of decoded bytes for one response. */
+export const DEFAULT_RESPONSE_BYTES: number = 512 * 1024 * 1024
+
+/** What may still come after the terminal marker before the connection is given up. */
+const DRAIN_BYTES = 64 * 1024
+const DRAIN_MS = 1000
+
+/** A body being read. */
+export interface Windows {
+  /**
+   * The next window; undefined at the end of the body.
+   * @throws the signal's reason when it fires, `too-large` past the cap, or whatever the runtime throws for a lost
+   *   connection.
+   */
+  read(): Promise<Uint8Array | undefined>
+  /** Puts a window back, to be read next. */
+  unread(window: Uint8Array): void
+  /** Gives the body up. Never waits and never throws. */
+  cancel(reason?: unknown): void
+  /** Reads what is left, for at most 1 s and 64 KiB, in the background; then cancels. */
+  drain(clock: Clock): void
+}
+
+/** @param body null is read as empty. */
+export function openWindows(
+  body: ReadableStream<Uint8Array> | null,
+  init: { signal: AbortSignal; maxBytes?: number | undefined },
+): Windows {
+  const maxBytes = init.maxBytes ?? DEFAULT_RESPONSE_BYTES
+  const reader = body === null ? undefined : body.getReader()
+  /** What is left of a chunk larger than a window, or was put back. */
+  let rest: Uint8Array | undefined
+  let receivedBytes = 0
+  let open = reader !== undefined
+  let rejectRead: ((reason: unknown) => void) | undefined
+
+  const stopListening = onAbort(init.signal, (reason) => {
+    rejectRead?.(reason)
+    cancel(reason)
+  })
+
+  function cancel(reason?: unknown): void {
+    rest = undefined
+    if (!open) return
+    close()
+    // A hung server never confirms a cancel, and a broken body rejects it: neither is anybody's concern.
+    reader?.cancel(reason).catch(() => {})
+  }
+
+  function close(): void {
+    open = false
+    stopListening()
+  }
+
+  function take(chunk: Uint8Array): Uint8Array {
+    rest = chunk.byteLength > WINDOW_BYTES ? chunk.subarray(WINDOW_BYTES) : undefined
+    return rest === undefined ? chunk : chunk.subarray(0, WINDOW_BYTES)
+  }
+
+  /** One chunk, or the signal's reason even when a body of someone else's making never answers. */
+  function pull(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      rejectRead = reject
+      reader!.read().then(resolve, reject)
+    })
+  }
+
+  async function read(): Promise<Uint8Array | undefined> {
+    if (rest !== undefined) return take(rest)
+    while (open) {
+      let result: ReadableStreamReadResult<Uint8Array>
+      try {
+        result = await pull()
+      } catch (error) {
+        cancel(error)
+        throw init.signal.aborted ? init.signal.reason : error
+      }
+      if (init.signal.aborted) throw init.signal.reason
+      if (result.done) {
+        close()
+        return undefined
+      }
+      const chunk = asBytes(result.value)
+      receivedBytes += chunk.byteLength
+      if (receivedBytes > maxBytes) {
+        const error = new LlmError({
+          kind: 'too-large',
+          phase: 'stream',
+          message: `The response exceeds ${maxBytes} bytes; raise limits.responseBytes if that is meant to be.`,
+        })
+        cancel(error)
+        throw error
+      }
+      if (chunk.byteLength > 0) return take(chunk)
+    }
+    if (init.signal.aborted) throw init.signal.reason
+    return undefined
+  }
+
+  function drain(clock: Clock): void {
+    if (!open) return
+    const timer = clock.setTimer(() => cancel(), DRAIN_MS)
+    const step = async (): Promise<void> => {
+      try {
+        let leftBytes = DRAIN_BYTES
+        for (let window; leftBytes > 0 && (window = await read()) !== undefined;)
+          leftBytes -= window.byteLength
+      } catch {
+        // The answer is complete: how its connection ends does not matter any more.
+      }
+      clock.clearTimer(timer)
+      cancel()
+    }
+    void step()
+  }
+
+  return {
+    read,
+    unread(window) {
+      rest = rest === undefined ? window : concat([window, rest])
+    },
+    cancel,
+    drain,
+  }
+}
+
+function asBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  // Bodies of other realms (edge-vm, jsdom) and of home-made streams.
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  throw new LlmError({
+    kind: 'protocol',
+    phase: 'stream',
+    message:
+      'The response body yields something other than bytes; a fetch or transport that was passed in is at fault.',
+  })
+}
+
+/** The pieces as one array; the piece itself when there is only one. */
+export function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!
+  let length = 0
+  for (const piece of pieces) length += piece.byteLength
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
+}

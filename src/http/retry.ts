@@ -1,0 +1,130 @@
+/**
+ * May we try again, and when?
+ *
+ * The usual answer is five lines:
+ *
+ *     for (let n = 0; ; n++) {
+ *       try { return await attempt() } catch (error) { if (n === 3) throw error }
+ *       await new Promise((resolve) => setTimeout(resolve, 2 ** n * 1000))
+ *     }
+ *
+ * What they lack, each with the accident it leads to:
+ *   - a verdict: 401, 400 and "out of credit" fail the same way every time, and a bill runs on;
+ *   - jitter: callers that failed together come back together. Full jitter spreads them over the whole interval;
+ *   - the server's hint: it knows when it will answer. It is a lower bound here, plus up to 10 % of jitter, because
+ *     everybody got the same hint. A hint longer than the caller cares to wait is handed on, not slept through;
+ *   - a cap, and a guard: `setTimeout` beyond 2^31-1 ms fires at once, which turns `Retry-After: 9999999` into a
+ *     hot loop (it did, in three SDKs);
+ *   - a deadline: a pause that outlives the call only delays the same error;
+ *   - a way out: a sleeping call must end the moment it is aborted;
+ *   - a point of no return: once content was delivered, trying again says everything twice (client.ts keeps that one);
+ *   - one owner: three layers of three attempts are 27 requests. A router sets its clients' retry to false.
+ *
+ * In:  a failure, how often we tried, how long is left. Out: milliseconds to wait, or undefined: give up.
+ * Not here: reading hints (retry-after.ts), classifying failures (providers/errors.ts), circuit breaking (route/).
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Clock, Retry } from '../types.ts'
+import { sleep } from './clock.ts'
+
+/** The policy with every default filled in. */
+export type RetryPolicy = Required<Retry>
+
+/** Design defaults: three tries, 500 ms doubling to 30 s, hints up to a minute. */
+export const DEFAULT_RETRY: RetryPolicy = { attempts: 3, baseMs: 500, maxMs: 30_000, maxRetryAfterMs: 60_000 }
+
+/** When the server says "too many" it takes longer to be true again than after a dropped connection. */
+const THROTTLED_BASE_FACTOR = 2
+/** How far a pause may exceed the server's hint. */
+const HINT_JITTER = 0.1
+/** No pause is shorter, whatever the hint (`retry-after-ms: 0` is valid) or the dice say. */
+const MIN_DELAY_MS = 10
+
+/** `false` tries once. */
+export function retryPolicy(retry: Retry | false | undefined): RetryPolicy {
+  if (retry === false) return { ...DEFAULT_RETRY, attempts: 1 }
+  const policy = { ...DEFAULT_RETRY }
+  for (const name of Object.keys(policy) as (keyof RetryPolicy)[]) {
+    const value = retry !== undefined && Object.hasOwn(retry, name) ? retry[name] : undefined
+    if (value === undefined) continue
+    if (!(value >= 0)) {
+      throw new LlmError({
+        kind: 'config',
+        message: `retry.${name} is ${String(value)}: pass a number, 0 or more.`,
+      })
+    }
+    policy[name] = value
+  }
+  return policy
+}
+
+/** Full jitter: anywhere between nothing and the exponential. `retries` counts from 1. Milliseconds. */
+export function backoffMs(
+  policy: RetryPolicy,
+  retries: number,
+  throttled: boolean,
+  random: () => number,
+): number {
+  const baseMs = throttled ? policy.baseMs * THROTTLED_BASE_FACTOR : policy.baseMs
+  return random() * Math.min(policy.maxMs, baseMs * 2 ** (retries - 1))
+}
+
+/**
+ * The pause before the next try, in ms; undefined when there must be none.
+ * @param failure its `retryable` and `retryAfterMs` decide, together with the policy.
+ * @param tries how many were made, the failed one included.
+ * @param leftMs what is left of the whole call's deadline; Infinity when it has none.
+ */
+export function retryDelayMs(
+  policy: RetryPolicy,
+  failure: LlmError,
+  tries: number,
+  leftMs: number,
+  random: () => number,
+): number | undefined {
+  if (!failure.retryable || tries >= Math.min(policy.attempts, triesWorthwhile(failure))) return undefined
+  const hintMs = failure.retryAfterMs
+  if (hintMs !== undefined && hintMs > policy.maxRetryAfterMs) return undefined
+  const throttled = failure.kind === 'rate-limit' || failure.kind === 'overloaded'
+  const pauseMs =
+    hintMs === undefined ? backoffMs(policy, tries, throttled, random) : hintMs * (1 + HINT_JITTER * random())
+  const delayMs = Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), pauseMs)
+  return delayMs < leftMs ? delayMs : undefined
+}
+
+/** A name that does not resolve and a server that answers nonsense get one more chance, not two. */
+function triesWorthwhile(failure: LlmError): number {
+  return failure.kind === 'protocol' || failure.code === 'ENOTFOUND' ? 2 : Infinity
+}
+
+/**
+ * Runs `attempt` until it succeeds or trying again is pointless.
+ * @param init.leftMs asked before each pause.
+ * @param init.attempt told which try this is, from 1, and how long the pause before it was.
+ * @param init.onRetry told before each pause.
+ * @throws the last failure; the signal's reason when it fires during a pause.
+ */
+export async function retry<T>(init: {
+  policy: RetryPolicy
+  clock: Clock
+  random: () => number
+  signal: AbortSignal
+  leftMs: () => number
+  attempt: (tries: number, delayMs: number) => Promise<T>
+  onRetry?: (tries: number, delayMs: number, failure: LlmError) => void
+}): Promise<T> {
+  let delayMs = 0
+  for (let tries = 1; ; tries++) {
+    try {
+      return await init.attempt(tries, delayMs)
+    } catch (failure) {
+      if (!LlmError.is(failure) || init.signal.aborted) throw failure
+      const nextMs = retryDelayMs(init.policy, failure, tries, init.leftMs(), init.random)
+      if (nextMs === undefined) throw failure
+      delayMs = nextMs
+      init.onRetry?.(tries, delayMs, failure)
+      await sleep(init.clock, delayMs, init.signal)
+    }
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * One request, sent once with `fetch`.
+ *
+ * In:  an HttpRequest and a signal. Out: the response, its body unread.
+ * Redirects are refused: following one to another origin drops `authorization` but forwards `x-api-key`,
+ * `x-goog-api-key` and, for 307/308, the whole prompt (measured on Node 20, 22, 24).
+ * Header values are checked before `Headers` sees them, because its own error quotes the value, key and all.
+ * Not here: deadlines, retries (retry.ts), reading bodies (bytes.ts).
+ */
+
+import { LlmError } from '../errors.ts'
+import type { HttpRequest, HttpResponse, Transport } from '../provider.ts'
+
+/** A transport over `fetch`; the runtime's unless another one is given. */
+export function fetchTransport(fetch?: typeof globalThis.fetch): Transport {
+  return {
+    async send(request, { signal }) {
+      const init = {
+        // No prototype: `fetch` reads any field it knows, inherited ones included.
+        __proto__: null,
+        method: request.method,
+        headers: checkHeaders(request),
+        body: request.body,
+        redirect: 'manual',
+        signal,
+      } as unknown as RequestInit
+      // A plain call: as a method of another object `fetch` throws "Illegal invocation" in browsers and workerd.
+      const send = fetch ?? globalThis.fetch
+      try {
+        return await send(request.url, init)
+      } catch (cause) {
+        throw signal.aborted ? signal.reason : connectionError(request.url, cause)
+      }
+    },
+  }
+}
+
+/** Framing belongs to the transport; a caller who sets these sends requests a proxy reads differently (CWE-444). */
+const RESERVED = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  '__proto__',
+])
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+function checkHeaders(request: HttpRequest): [string, string][] {
+  const headers: [string, string][] = []
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) {
+      throw badHeader(`The header ${JSON.stringify(name.slice(0, 80))} cannot be set.`)
+    }
+    if (typeof value !== 'string' || !FIELD_VALUE.test(value)) {
+      throw badHeader(
+        `The value of the header ${name} holds a line break or a character that headers cannot carry; ` +
+          'if it is a key, copy it again.',
+      )
+    }
+    headers.push([name, value])
+  }
+  return headers
+}
+
+function badHeader(message: string): LlmError {
+  return new LlmError({ kind: 'config', phase: 'headers', message })
+}
+
+/** What a runtime says where it says more than "failed". Codes, never messages: those differ in every runtime. */
+type CodeVerdict = {
+  kind: 'connect' | 'timeout' | 'protocol'
+  phase: 'connect' | 'headers' | 'idle'
+  retryable: boolean
+  advice: string
+}
+
+/** Node's and undici's codes, observed 2026-11 on Node 20.20; Bun and Deno use the POSIX ones too. First match wins. */
+const CODES: readonly (readonly [RegExp, CodeVerdict])[] = [
+  [
+    /^UND_ERR_CONNECT_TIMEOUT$/,
+    verdict('timeout', 'connect', true, 'the connection could not be made in time'),
+  ],
+  [
+    /^UND_ERR_HEADERS_TIMEOUT$/,
+    verdict(
+      'timeout',
+      'headers',
+      true,
+      "no response headers within the runtime's own 300 s; stream, or use llmswap/node",
+    ),
+  ],
+  [
+    /^UND_ERR_BODY_TIMEOUT$/,
+    verdict('timeout', 'idle', true, "the runtime's own limit between two reads passed"),
+  ],
+  [/^HPE_INVALID_CONSTANT$/, verdict('protocol', 'headers', true, 'the server does not speak HTTP/1.1')],
+  [
+    /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW)/,
+    verdict('protocol', 'headers', false, 'the server answers with broken HTTP'),
+  ],
+  [
+    /^(?:CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/,
+    verdict(
+      'connect',
+      'connect',
+      false,
+      'TLS failed; check the certificate, the host name and the scheme of baseURL',
+    ),
+  ],
+  [
+    /^(?:ENOTFOUND|EAI_)/,
+    verdict('connect', 'connect', true, 'the host name does not resolve; check baseURL and DNS'),
+  ],
+  [
+    /^ECONNREFUSED$/,
+    verdict('connect', 'connect', true, 'nothing listens there; check baseURL and start the server'),
+  ],
+  [
+    /^(?:EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/,
+    verdict('connect', 'connect', true, 'there is no route to the host'),
+  ],
+]
+
+function verdict(
+  kind: CodeVerdict['kind'],
+  phase: CodeVerdict['phase'],
+  retryable: boolean,
+  advice: string,
+): CodeVerdict {
+  return { kind, phase, retryable, advice }
+}
+
+/** Codes after which nothing can have been sent, so nothing can have been charged. */
+const NEVER_SENT =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/
+
+/** True when the failure happened before a byte of the request went out; false when that is not known. */
+export function neverSent(error: LlmError): boolean {
+  return error.kind === 'config' || NEVER_SENT.test(codeOf(error.cause) ?? '')
+}
+
+/**
+ * Whatever a transport or a body throws while our own signal is not aborted is a lost connection: `TypeError: fetch
+ * failed` in Node, `Failed to fetch` in Chromium, a plain `Error: Network connection lost.` in workerd.
+ */
+export function connectionError(url: string, cause: unknown): LlmError {
+  if (LlmError.is(cause)) return cause
+  const code = codeOf(cause)
+  const row = code === undefined ? undefined : CODES.find(([pattern]) => pattern.test(code))?.[1]
+  const where = hostOf(url)
+  return new LlmError({
+    kind: row?.kind ?? 'connect',
+    phase: row?.phase ?? 'connect',
+    ...(row === undefined ? {} : { retryable: row.retryable }),
+    ...(code === undefined ? {} : { code }),
+    message: `The request to ${where} failed before an answer came: ${row?.advice ?? 'the connection was lost'}.`,
+    cause,
+  })
+}
+
+/** The first code down the cause chain; Node puts it one level down, Bun on the error itself. */
+function codeOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    const { code, errors } = at as { code?: unknown; errors?: unknown }
+    if (typeof code === 'string') return code
+    // Happy eyeballs: one error per address.
+    if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0])
+  }
+  return undefined
+}
+
+/** The host alone: a path may hold a model id or a tenant, a query a key. */
+export function hostOf(url: string): string {
+  try {
+    return new URL(url).host
+  } catch {
+    return 'the server'
+  }
+}
+
+/**
+ * The response, if a client of a language model can go on with it.
+ * @throws LlmError `redirect` for every 3xx, and for how browsers show one they were told not to follow;
+ *   `protocol` for what is no response at all.
+ */
+export function checkResponse(response: HttpResponse, url: string): HttpResponse {
+  if (
+    typeof response !== 'object' ||
+    response === null ||
+    typeof response.status !== 'number' ||
+    typeof (response.headers as Headers | undefined)?.get !== 'function'
+  ) {
+    throw new LlmError({
+      kind: 'protocol',
+      phase: 'headers',
+      message: 'The fetch or transport that was passed in returned something that is not a Response.',
+    })
+  }
+  if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
+  const location = response.headers.get('location')
+  let target = 'another address'
+  try {
+    if (location !== null) target = new URL(location, url).origin
+  } catch {
+    // An address that is none: say no more about it.
+  }
+  throw new LlmError({
+    kind: 'redirect',
+    phase: 'headers',
+    status: response.status,
+    message:
+      `${hostOf(url)} redirects to ${target}. Redirects are not followed, because they would take the key and the ` +
+      'prompt along: set baseURL to the final address.',
+  })
+}
