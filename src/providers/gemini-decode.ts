@@ -1,0 +1,403 @@
+/**
+ * Gemini's answers as events, whether streamed or whole.
+ *
+ * In:  GenerateContentResponses, parsed, one per frame, each holding the next pieces. Out: our events.
+ * A finishReason is not the end: with server-side tools a call, its answer and more text follow it. So tool calls are
+ * handed out when the body has ended, and a call that was answered on the way is history.
+ * Not here: framing and requests (gemini.ts), streamed arguments (gemini-args.ts), citations (gemini-sources.ts).
+ * Spec: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Decoder } from '../provider.ts'
+import { createToolCalls } from '../stream/tool-calls.ts'
+import type { FinishReason, Origin, Part, Request, StreamEvent, TokenLogprob, Usage } from '../types.ts'
+import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import { streamError } from './errors.ts'
+import { createPartialArgs, type PartialArgs } from './gemini-args.ts'
+import { toolNames } from './gemini-encode.ts'
+import { groundingSources } from './gemini-sources.ts'
+
+/** Every reason documented or recorded; what is not here is `unknown`. https://ai.google.dev/api/generate-content#FinishReason */
+const FINISH_REASONS: ReadonlyMap<string, FinishReason> = /* @__PURE__ */ new Map<string, FinishReason>([
+  ['STOP', 'stop'],
+  ['MAX_TOKENS', 'length'],
+  ['CONTINUATION', 'length'],
+  ['SAFETY', 'content-filter'],
+  ['RECITATION', 'content-filter'],
+  ['BLOCKLIST', 'content-filter'],
+  ['PROHIBITED_CONTENT', 'content-filter'],
+  ['SPII', 'content-filter'],
+  ['MODEL_ARMOR', 'content-filter'],
+  ['IMAGE_SAFETY', 'content-filter'],
+  ['IMAGE_PROHIBITED_CONTENT', 'content-filter'],
+  ['IMAGE_RECITATION', 'content-filter'],
+  ['IMAGE_OTHER', 'content-filter'],
+])
+
+/** Not an end but a failure: the model wrote what its own parser rejects. Trying again often works (python-genai #2868). */
+const FAILURES: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'MALFORMED_FUNCTION_CALL',
+  'UNEXPECTED_TOOL_CALL',
+  'TOO_MANY_TOOL_CALLS',
+  'MALFORMED_RESPONSE',
+])
+
+/** A function call of the answer. */
+interface Call {
+  id: string | undefined
+  name: string
+  signature: string | undefined
+  /** Arguments that come in pieces. */
+  pieces: PartialArgs | undefined
+  /** The part as it came, for a call that turns out to have been run by the server. */
+  value: unknown
+  answered: boolean
+}
+
+/** A part of text being written, or written. */
+interface Written {
+  type: 'text' | 'reasoning'
+  part: number
+  pieces: string[]
+  signature?: string
+}
+
+/** A {@link Decoder} of parsed responses. */
+export interface GeminiAnswer extends Pick<Decoder, 'end' | 'raw'> {
+  push(response: unknown): StreamEvent[]
+}
+
+/**
+ * Reads one answer.
+ * @param name the codec's name in events, errors and `origin`.
+ * @param request what was asked, where known: for renamed tools and for servers that do not name the model.
+ */
+export function createAnswer(name: string, request: Request | undefined): GeminiAnswer {
+  const raw: Decoder['raw'] = {}
+  let parts = 0
+  let id: string | undefined
+  let started = false
+  let open: Written | undefined
+  const texts: Written[] = []
+  const calls: Call[] = []
+  /** Index of the call whose arguments are coming in. */
+  let streaming: number | undefined
+  /** Arguments whose text could not be written in order. */
+  const finalArgs = new Map<number, unknown>()
+  let finish: { raw: string; reason: FinishReason } | undefined
+  /** The last candidate that cites something. */
+  let citing: Record<string, unknown> | undefined
+  let saidOneCandidate = false
+  const toolCalls = createToolCalls({
+    nextPart: () => parts++,
+    // Most models send no ids. One made from the response's is unique in the conversation.
+    newId: (n) => `call_${id ?? crypto.randomUUID()}_${n}`,
+    rename: toolNames(request, name).fromWire,
+  })
+
+  const origin = (id: string | undefined, thoughtSignature: string | undefined): Origin => ({
+    provider: name,
+    ...(id === undefined ? {} : { id }),
+    ...(thoughtSignature === undefined ? {} : { thoughtSignature }),
+  })
+
+  /** Ends the open text or reasoning. */
+  function close(out: StreamEvent[]): void {
+    if (open === undefined) return
+    const { type, part, pieces, signature } = open
+    if (type === 'reasoning') {
+      const text = pieces.join('')
+      const value: Part = {
+        type,
+        text,
+        ...(signature === undefined ? {} : { signature }),
+        origin: origin(undefined, undefined),
+      }
+      out.push({ type: 'part', part, value })
+    } else if (signature !== undefined) out.push({ type: 'part', part, value: textPart(open) })
+    open = undefined
+  }
+
+  function textPart({ pieces, signature }: Written): Part {
+    const text = pieces.join('')
+    return signature === undefined
+      ? { type: 'text', text }
+      : { type: 'text', text, origin: origin(undefined, signature) }
+  }
+
+  function write(
+    type: Written['type'],
+    text: string,
+    out: StreamEvent[],
+    logprobs?: TokenLogprob[],
+  ): Written {
+    if (open?.type !== type) {
+      close(out)
+      open = { type, part: parts++, pieces: [] }
+      if (type === 'text') texts.push(open)
+    }
+    if (text !== '') {
+      open.pieces.push(text)
+      out.push(
+        type === 'text'
+          ? { type: 'text-delta', part: open.part, text, ...(logprobs === undefined ? {} : { logprobs }) }
+          : { type: 'reasoning-delta', part: open.part, text },
+      )
+    }
+    return open
+  }
+
+  function readPart(part: unknown, out: StreamEvent[], logprobs: TokenLogprob[] | undefined): void {
+    const signature = asString(own(part, 'thoughtSignature'))
+    const text = asString(own(part, 'text'))
+    const call = asRecord(own(part, 'functionCall'))
+    const media = asRecord(own(part, 'inlineData'))
+    if (text !== undefined) {
+      const thought = own(part, 'thought') === true
+      if (signature === undefined) {
+        if (text !== '') write(thought ? 'reasoning' : 'text', text, out, logprobs)
+        return
+      }
+      // A signature belongs to exactly the text it came with: that text is a part of its own and goes back as it came.
+      if (!thought) close(out)
+      write(thought ? 'reasoning' : 'text', text, out, logprobs).signature = signature
+      close(out)
+    } else if (call !== undefined) {
+      close(out)
+      readCall(call, signature, part, out)
+    } else if (media !== undefined && own(part, 'thought') !== true) {
+      close(out)
+      const mediaType = asString(own(media, 'mimeType')) ?? 'application/octet-stream'
+      const type = mediaType.startsWith('image/')
+        ? 'image'
+        : mediaType.startsWith('audio/')
+          ? 'audio'
+          : 'file'
+      const data = asString(own(media, 'data')) ?? ''
+      out.push({
+        type: 'part',
+        part: parts++,
+        value: { type, data, mediaType, origin: origin(undefined, signature) },
+      })
+    } else if (asRecord(part) !== undefined && Object.keys(part as object).length > 0) {
+      // executableCode, codeExecutionResult, toolCall, toolResponse, functionResponse, and what comes next year.
+      close(out)
+      const response = asRecord(own(part, 'functionResponse'))
+      if (response !== undefined) markAnswered(response, out)
+      out.push({ type: 'part', part: parts++, value: { type: 'provider', provider: name, value: part } })
+    }
+  }
+
+  /** A whole call, the first piece of a streamed one, or a further piece of it, which has no name. */
+  function readCall(
+    call: Record<string, unknown>,
+    signature: string | undefined,
+    value: unknown,
+    out: StreamEvent[],
+  ): void {
+    const called = asString(own(call, 'name')) ?? ''
+    const args = own(call, 'args')
+    const more = own(call, 'willContinue') === true
+    const partialArgs = own(call, 'partialArgs')
+    if (called !== '' || (streaming === undefined && args !== undefined)) {
+      endStreaming(out)
+      const id = asString(own(call, 'id')) || undefined
+      const pieces = more || partialArgs !== undefined ? createPartialArgs() : undefined
+      calls.push({ id, name: called, signature, pieces, value, answered: false })
+      // A whole call without arguments has no `args`.
+      const whole = pieces === undefined ? (args ?? {}) : args
+      toolCalls.push({ index: calls.length - 1, id, name: called, args: whole }, out)
+      if (pieces !== undefined) streaming = calls.length - 1
+    }
+    const current = streaming === undefined ? undefined : calls[streaming]
+    if (current === undefined) return
+    current.signature ??= signature
+    toolCalls.push({ index: streaming, args: current.pieces?.push(partialArgs) }, out)
+    if (!more) endStreaming(out)
+  }
+
+  /** The last piece of a streamed call is empty, and is sometimes missing. https://github.com/vercel/ai/pull/15438 */
+  function endStreaming(out: StreamEvent[]): void {
+    const rest = streaming === undefined ? undefined : calls[streaming]?.pieces?.end()
+    if (streaming === undefined || rest === undefined) return
+    toolCalls.push({ index: streaming, args: rest.text }, out)
+    if (rest.value !== undefined) finalArgs.set(streaming, rest.value)
+    streaming = undefined
+  }
+
+  /** A call answered inside the answer was run by Google (remote MCP servers): history, and not ours to run. */
+  function markAnswered(response: Record<string, unknown>, out: StreamEvent[]): void {
+    const id = asString(own(response, 'id'))
+    const called = asString(own(response, 'name'))
+    const index = calls.findIndex((call) => !call.answered && call.name === called && (call.id ?? id) === id)
+    const part = toolCalls.partOf(index)
+    const call = calls[index]
+    if (call === undefined || part === undefined) return
+    call.answered = true
+    toolCalls.close(index, [])
+    out.push({ type: 'part', part, value: { type: 'provider', provider: name, value: call.value } })
+  }
+
+  function readCandidate(candidate: Record<string, unknown>, out: StreamEvent[]): void {
+    const pieces = asArray(own(own(candidate, 'content'), 'parts'))
+    // What follows a finishReason is a next round inside the same answer, which has to finish by itself.
+    if (pieces.length > 0) finish = undefined
+    let logprobs = readLogprobs(own(candidate, 'logprobsResult'))
+    for (const piece of pieces) {
+      readPart(piece, out, logprobs)
+      if (own(piece, 'text') !== undefined) logprobs = undefined
+    }
+    for (const key of ['groundingMetadata', 'citationMetadata', 'urlContextMetadata']) {
+      const metadata = asRecord(own(candidate, key))
+      // Chunks before the last carry `groundingMetadata: {}`.
+      if (metadata !== undefined && Object.keys(metadata).length > 0) citing = { ...citing, [key]: metadata }
+    }
+    const reason = asString(own(candidate, 'finishReason'))
+    if (reason === undefined || reason === '') return
+    const { content: _, ...rest } = candidate
+    raw.finish = rest
+    finish = { raw: reason, reason: FINISH_REASONS.get(reason) ?? 'unknown' }
+    const blocked = finish.reason === 'content-filter' && parts === 0
+    if (blocked || FAILURES.has(reason)) throw failure(reason, own(candidate, 'finishMessage'), blocked)
+  }
+
+  function failure(code: string, detail: unknown, blocked: boolean): LlmError {
+    const what = blocked
+      ? `${name} blocked this request with ${code} before any output`
+      : `The model failed with ${code}: it wrote something that ${name} could not read as an answer`
+    return new LlmError({
+      kind: blocked ? 'content-filter' : 'invalid-output',
+      provider: name,
+      phase: 'stream',
+      code,
+      // The model rolls the dice again: what it wrote once it need not write twice.
+      retryable: !blocked,
+      usage: readUsage(raw.usage),
+      message: typeof detail === 'string' ? `${what}: ${detail.slice(0, 300)}` : `${what}.`,
+    })
+  }
+
+  /** Sources come with the last chunk and speak of all the text. */
+  function cite(out: StreamEvent[]): void {
+    if (citing === undefined) return
+    const written = texts.map(({ pieces }) => pieces.join(''))
+    const { perText, all } = groundingSources(citing, written)
+    for (const [at, sources] of perText.entries()) {
+      const text = texts[at]
+      if (text === undefined || sources.length === 0) continue
+      out.push({ type: 'part', part: text.part, value: { ...textPart(text), sources } as Part })
+    }
+    for (const source of all) out.push({ type: 'source', source })
+  }
+
+  return {
+    raw,
+    push(response) {
+      const out: StreamEvent[] = []
+      // An error may come wrapped in an array, as the whole stream does without alt=sse.
+      const value = asRecord(Array.isArray(response) ? response[0] : response)
+      if (value === undefined) {
+        throw new LlmError({
+          kind: 'protocol',
+          provider: name,
+          phase: 'stream',
+          message: `${name} sent something that is not an object where a response belongs.`,
+        })
+      }
+      const error = own(value, 'error')
+      if (error !== undefined && error !== null) throw streamError({ provider: name, error })
+      id ??= asString(own(value, 'responseId')) || undefined
+      if (!started) {
+        started = true
+        const model = asString(own(value, 'modelVersion')) || (request?.model ?? '')
+        out.push({ type: 'start', provider: name, model, ...(id === undefined ? {} : { id }) })
+      }
+      const usage = asRecord(own(value, 'usageMetadata'))
+      // Chunks with nothing but a traffic type exist. The last object with a count holds the whole truth: never merge.
+      if (usage !== undefined && Object.keys(usage).some((key) => key.endsWith('TokenCount')))
+        raw.usage = usage
+      const candidates = asArray(own(value, 'candidates'))
+      for (const item of candidates) {
+        const candidate = asRecord(item)
+        if (candidate === undefined) continue
+        if ((own(candidate, 'index') ?? 0) === 0) readCandidate(candidate, out)
+        else if (!saidOneCandidate) {
+          saidOneCandidate = true
+          const message = 'Only the first candidate is read; the others were left out.'
+          out.push({ type: 'warning', warning: { code: 'unsupported', field: 'body', message } })
+        }
+      }
+      const feedback = own(value, 'promptFeedback')
+      const blockReason = asString(own(feedback, 'blockReason'))
+      if (blockReason !== undefined && candidates.length === 0) {
+        raw.finish = feedback
+        if (parts === 0) throw failure(blockReason, own(feedback, 'blockReasonMessage'), true)
+        finish = { raw: blockReason, reason: 'content-filter' }
+      }
+      return out
+    },
+    end() {
+      if (finish === undefined) {
+        throw new LlmError({
+          kind: 'interrupted',
+          provider: name,
+          phase: 'stream',
+          message: `The stream of ${name} ended before a finishReason.`,
+        })
+      }
+      const out: StreamEvent[] = []
+      const cut = finish.reason === 'length'
+      close(out)
+      if (!cut) endStreaming(out)
+      for (const [index, args] of finalArgs) toolCalls.close(index, out, args)
+      toolCalls.end(out, cut ? 'The answer reached its token limit inside the arguments.' : undefined)
+      let ours = 0
+      for (const [index, { id, signature, answered }] of calls.entries()) {
+        if (answered) continue
+        ours++
+        const part = toolCalls.partOf(index)
+        const event = out.find((event) => event.type === 'tool-call' && event.part === part)
+        if (event?.type !== 'tool-call' || (id === undefined && signature === undefined)) continue
+        const { part: at, ...call } = event
+        out.push({ type: 'part', part: at, value: { ...call, origin: origin(id, signature) } })
+      }
+      cite(out)
+      const { raw: rawFinishReason, reason } = finish
+      const finishReason = ours > 0 && reason === 'stop' ? 'tool-calls' : reason
+      out.push({ type: 'finish', finishReason, rawFinishReason, usage: readUsage(raw.usage) })
+      return out
+    },
+  }
+}
+
+/** `promptTokenCount` includes what was cached; `candidatesTokenCount` excludes the thoughts. */
+function readUsage(usage: unknown): Usage {
+  const count = (key: string): number | undefined => asCount(own(usage, key))
+  const reasoningTokens = count('thoughtsTokenCount')
+  return {
+    inputTokens: sumCounts(count('promptTokenCount'), count('toolUsePromptTokenCount')),
+    outputTokens: sumCounts(count('candidatesTokenCount'), reasoningTokens),
+    totalTokens: count('totalTokenCount'),
+    cachedInputTokens: count('cachedContentTokenCount'),
+    reasoningTokens,
+  }
+}
+
+/** `chosenCandidates[i]` goes with `topCandidates[i]`. */
+function readLogprobs(result: unknown): TokenLogprob[] | undefined {
+  const tops = asArray(own(result, 'topCandidates'))
+  const logprobs = asArray(own(result, 'chosenCandidates')).flatMap((chosen, at) => {
+    const one = readLogprob(chosen)
+    if (one === undefined) return []
+    const top = asArray(own(tops[at], 'candidates')).flatMap((other) => readLogprob(other) ?? [])
+    return top.length === 0 ? one : { ...one, top }
+  })
+  return logprobs.length === 0 ? undefined : logprobs
+}
+
+function readLogprob(value: unknown): { token: string; logprob: number } | undefined {
+  const token = asString(own(value, 'token'))
+  const logprob = asNumber(own(value, 'logProbability'))
+  return token === undefined || logprob === undefined ? undefined : { token, logprob }
+}
