@@ -1,0 +1,591 @@
+/**
+ * Chat Completions answers: chunks of a stream, or one whole body, into our events.
+ *
+ * In:  parsed JSON of one chunk after another. Out: events; `end` gives 'finish', or throws `interrupted`.
+ * One answer has one text part and one reasoning part, because the wire has one `content` and one reasoning string;
+ * of several choices (`n` > 1) the first to appear is read and the rest is reported as dropped.
+ * Tolerant by design: every field may be missing, null, '' or of a wrong type; nothing here is indexed by the wire.
+ * Not here: SSE (wire/sse.ts), which call a fragment belongs to (stream/tool-calls.ts).
+ */
+
+import { LlmError } from '../errors.ts'
+import { createToolCalls } from '../stream/tool-calls.ts'
+import type {
+  FinishReason,
+  ImagePart,
+  Json,
+  Origin,
+  Request,
+  Source,
+  StreamEvent,
+  TokenLogprob,
+  Usage,
+} from '../types.ts'
+import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import { streamError } from './errors.ts'
+import type { Dialect } from './openai-chat-dialect.ts'
+import { createThinkSplitter } from './think-tags.ts'
+
+/** Reads the chunks of one answer. */
+export interface ChatReader {
+  push(chunk: unknown): StreamEvent[]
+  /** The `[DONE]` line, or the end of a JSON body: nothing is missing. */
+  markDone(): void
+  end(): StreamEvent[]
+  readonly done: boolean
+  readonly raw: { usage?: unknown; finish?: unknown }
+  readonly reportedCost: number | undefined
+}
+
+/** What the reader has to know of its codec. */
+export interface ChatReaderOptions {
+  provider: string
+  dialect: Dialect
+  request: Request | undefined
+  /** The caller's name of a tool from the name on the wire. */
+  rename: ((wireName: string) => string) | undefined
+}
+
+/** The provider's words for why it stopped. Sources: each vendor's reference and recordings, 2026-11. */
+const FINISH: Readonly<Record<Exclude<FinishReason, 'pause' | 'unknown'>, string>> = {
+  // eos, eos_token: Together and TGI. end, end_turn, completed, done: proxies.
+  stop: 'stop stop_sequence end end_turn eos eos_token completed complete done COMPLETE STOP',
+  // model_length: Mistral. model_context_window_exceeded: Z.ai.
+  length: 'length max_tokens model_length model_context_window_exceeded max_output_tokens MAX_TOKENS',
+  'tool-calls': 'tool_calls function_call tool_use tool-calls',
+  // sensitive: Z.ai.
+  'content-filter': 'content_filter sensitive refusal safety SAFETY guardrail_intervened',
+}
+
+/** Reasons that are failures. network_error: Z.ai; insufficient_system_resource: DeepSeek; error: OpenRouter, Mistral. */
+const FAILED = 'error network_error insufficient_system_resource'
+
+/** Fields that carry reasoning text; the first that holds any is read, since proxies fill two with the same. */
+const REASONING_FIELDS = ['reasoning_content', 'reasoning', 'reasoning_text', 'thinking'] as const
+
+/** Makes the reader of one answer. */
+export function createChatReader(options: ChatReaderOptions): ChatReader {
+  const { provider, dialect, request } = options
+  const raw: { usage?: unknown; finish?: unknown } = {}
+  let parts = 0
+  const nextPart = (): number => parts++
+  const calls = createToolCalls({
+    nextPart,
+    ...(options.rename === undefined ? {} : { rename: options.rename }),
+  })
+  const split = splitsThinking(dialect, request) ? createThinkSplitter() : undefined
+
+  let started = false
+  let id: string | undefined
+  let model: string | undefined
+  /** Index of the choice we read, once one was seen. */
+  let choiceIndex: unknown
+  let dropWarned = false
+  let sawDelta = false
+  let finished: string | undefined
+  let doneMarked = false
+  let done = false
+  let refused = false
+
+  let textPart: number | undefined
+  let text = ''
+  let heldLogprobs: TokenLogprob[] = []
+  const cited: Source[] = []
+  const sourceKeys = new Set<string>()
+
+  let reasoningPart: number | undefined
+  let reasoning = ''
+  let reasoningField: string | undefined
+  let placeholderSeen = false
+  const details: Record<string, unknown>[] = []
+
+  /** Signatures and flags that a call has to carry back, by the message part of the call. */
+  const callExtras = new Map<number, Record<string, Json>>()
+  /** Custom tools stream free text; it is wrapped into `{"input":"…"}` as it arrives. */
+  const customCalls = new Map<unknown, { index: unknown; id: unknown }>()
+  /** Part of the call that the last fragment belonged to. */
+  let callPart: number | undefined
+  const executed: unknown[] = []
+
+  function failure(error: unknown): LlmError {
+    return streamError({ provider, error })
+  }
+
+  function start(out: StreamEvent[]): void {
+    if (started) return
+    started = true
+    out.push({
+      type: 'start',
+      provider,
+      model: model ?? request?.model ?? '',
+      ...(id === undefined ? {} : { id }),
+    })
+  }
+
+  function emitText(delta: string, out: StreamEvent[]): void {
+    if (delta === '') return
+    textPart ??= nextPart()
+    text += delta
+    const event: StreamEvent = { type: 'text-delta', part: textPart, text: delta }
+    if (heldLogprobs.length > 0) {
+      event.logprobs = heldLogprobs
+      heldLogprobs = []
+    }
+    out.push(event)
+  }
+
+  function emitReasoning(delta: string, field: string, out: StreamEvent[]): void {
+    reasoningPart ??= nextPart()
+    reasoningField ??= field
+    if (delta === '') return
+    if (delta === dialect.placeholder) {
+      if (placeholderSeen) return
+      placeholderSeen = true
+    }
+    reasoning += delta
+    out.push({ type: 'reasoning-delta', part: reasoningPart, text: delta })
+  }
+
+  function readContent(delta: string, out: StreamEvent[]): void {
+    if (dialect.cumulativeText !== undefined && isCumulative(delta)) delta = delta.slice(text.length)
+    if (split === undefined) return emitText(delta, out)
+    const { thought, said } = split.push(delta)
+    if (thought !== '') emitReasoning(thought, 'content', out)
+    emitText(said, out)
+  }
+
+  function isCumulative(delta: string): boolean {
+    const name = model ?? request?.model ?? ''
+    return text !== '' && dialect.cumulativeText!.test(name) && delta.startsWith(text)
+  }
+
+  /** Mistral, and servers that mirror the request's blocks: `[{type:'thinking',thinking:[…]},{type:'text',text}]`. */
+  function readBlocks(blocks: readonly unknown[], out: StreamEvent[]): void {
+    for (const block of blocks) {
+      const type = own(block, 'type')
+      const thinking = own(block, 'thinking')
+      if (type === 'thinking' || type === 'reasoning') {
+        const pieces = Array.isArray(thinking) ? thinking : [thinking ?? own(block, 'text')]
+        for (const piece of pieces)
+          emitReasoning(asString(piece) ?? asString(own(piece, 'text')) ?? '', 'content', out)
+      } else if (type === 'reference') {
+        for (const reference of asArray(own(block, 'reference_ids')))
+          addSource({ id: String(reference) }, out)
+      } else readContent(asString(block) ?? asString(own(block, 'text')) ?? '', out)
+    }
+  }
+
+  function readReasoning(delta: unknown, out: StreamEvent[]): void {
+    const list = asArray(own(delta, 'reasoning_details'))
+    for (const detail of list) addDetail(details, detail)
+    for (const field of REASONING_FIELDS) {
+      const value = asString(own(delta, field))
+      if (value !== undefined && value !== '') {
+        emitReasoning(value, field, out)
+        return
+      }
+    }
+    // Encrypted details have no text, and yet make a part: they have to go back.
+    for (const detail of list) {
+      const piece = asString(own(detail, 'text')) ?? asString(own(detail, 'summary')) ?? ''
+      emitReasoning(piece, 'reasoning_details', out)
+    }
+  }
+
+  function readCall(call: unknown, out: StreamEvent[]): void {
+    if (asRecord(call) === undefined) return
+    const custom = own(call, 'custom')
+    const target = custom ?? own(call, 'function') ?? call
+    const index = own(call, 'index') ?? undefined
+    const callId = own(call, 'id') ?? undefined
+    const key = index ?? callId
+    let args = own(target, 'arguments')
+    if (custom !== undefined) {
+      const piece = JSON.stringify(asString(own(custom, 'input')) ?? '').slice(1, -1)
+      args = customCalls.has(key) ? piece : `{"input":"${piece}`
+      customCalls.set(key, { index, id: callId })
+    }
+    const before = out.length
+    calls.push({ index, id: callId, name: own(target, 'name') ?? undefined, args }, out)
+    const event = out.at(-1)
+    if (out.length > before && event !== undefined && 'part' in event) callPart = event.part
+    const extra = asRecord(own(call, 'extra_content'))
+    if (callPart !== undefined && (extra !== undefined || custom !== undefined)) {
+      callExtras.set(callPart, {
+        ...callExtras.get(callPart),
+        ...(extra === undefined ? {} : { extra_content: extra as Json }),
+        ...(custom === undefined ? {} : { custom: true }),
+      })
+    }
+  }
+
+  function addSource(source: Source, out: StreamEvent[]): boolean {
+    const key = JSON.stringify([source.id, source.url, source.start, source.end])
+    if (sourceKeys.has(key)) return false
+    sourceKeys.add(key)
+    out.push({ type: 'source', source })
+    return true
+  }
+
+  /** `url_citation` annotations, with offsets into `content`: OpenAI's search models and OpenRouter. */
+  function readAnnotations(delta: unknown, out: StreamEvent[]): void {
+    for (const annotation of asArray(own(delta, 'annotations'))) {
+      const found = own(annotation, 'url_citation') ?? annotation
+      const url = asString(own(found, 'url'))
+      if (url === undefined) continue
+      const source: Source = { url }
+      const title = asString(own(found, 'title'))
+      const quote = asString(own(found, 'content'))
+      const from = asCount(own(found, 'start_index'))
+      const to = asCount(own(found, 'end_index'))
+      if (title !== undefined && title !== '') source.title = title
+      if (quote !== undefined && quote !== '') source.text = quote
+      // OpenRouter sends 0..0 for sources of the answer as a whole.
+      if (from !== undefined && to !== undefined && to > from) {
+        source.start = from
+        source.end = to
+      }
+      if (addSource(source, out)) cited.push(source)
+    }
+  }
+
+  /** Perplexity repeats `search_results` and `citations` on every chunk; xAI sends `citations` on the last. */
+  function readSearch(chunk: unknown, out: StreamEvent[]): void {
+    for (const result of asArray(own(chunk, 'search_results'))) addResult(result, 'snippet', out)
+    for (const citation of asArray(own(chunk, 'citations'))) {
+      if (typeof citation !== 'string') addResult(citation, 'text', out)
+      else if (citation !== '') addSource({ url: citation }, out)
+    }
+  }
+
+  function addResult(result: unknown, textField: string, out: StreamEvent[]): void {
+    const url = asString(own(result, 'url'))
+    if (url === undefined || url === '') return
+    const title = asString(own(result, 'title'))
+    const quote = asString(own(result, textField))
+    addSource(
+      {
+        url,
+        ...(title === undefined ? {} : { title }),
+        ...(quote === undefined || quote === '' ? {} : { text: quote }),
+      },
+      out,
+    )
+  }
+
+  /** Groq's compound models run tools themselves: `executed_tools`, first with the call, then with the result. */
+  function readExecuted(delta: unknown, out: StreamEvent[]): void {
+    for (const tool of asArray(own(delta, 'executed_tools'))) {
+      for (const result of asArray(own(own(tool, 'search_results'), 'results')))
+        addResult(result, 'content', out)
+      const last = executed.at(-1)
+      // The same call again, now with its output.
+      const again = last !== undefined && own(last, 'output') === undefined && sameCall(last, tool)
+      if (again) executed[executed.length - 1] = tool
+      else executed.push(tool)
+    }
+  }
+
+  /** OpenRouter's image models: `images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,…' } }]`. */
+  function readImages(delta: unknown, out: StreamEvent[]): void {
+    for (const image of asArray(own(delta, 'images'))) {
+      const url = asString(own(own(image, 'image_url'), 'url'))
+      if (url === undefined) continue
+      const data = /^data:([^;,]+);base64,(.*)$/s.exec(url)
+      const value: ImagePart =
+        data === null ? { type: 'image', url } : { type: 'image', mediaType: data[1]!, data: data[2]! }
+      out.push({ type: 'part', part: nextPart(), value })
+    }
+  }
+
+  function readDelta(delta: unknown, choice: unknown, out: StreamEvent[]): void {
+    sawDelta = true
+    readReasoning(delta, out)
+    heldLogprobs.push(...readLogprobs(own(choice, 'logprobs')))
+    const content = own(delta, 'content')
+    if (typeof content === 'string') readContent(content, out)
+    else if (Array.isArray(content)) readBlocks(content, out)
+    else if (asRecord(content) !== undefined) readBlocks([content], out)
+    const refusal = asString(own(delta, 'refusal'))
+    if (refusal !== undefined && refusal !== '') {
+      refused = true
+      emitText(refusal, out)
+    }
+    // Audio models speak; what they say is text all the same.
+    emitText(asString(own(own(delta, 'audio'), 'transcript')) ?? '', out)
+    readAnnotations(delta, out)
+    readExecuted(delta, out)
+    readImages(delta, out)
+    for (const call of asArray(own(delta, 'tool_calls'))) readCall(call, out)
+    const legacy = own(delta, 'function_call')
+    if (asRecord(legacy) !== undefined) {
+      calls.push({ index: 0, name: own(legacy, 'name'), args: own(legacy, 'arguments') }, out)
+    }
+  }
+
+  function readChoice(choice: unknown, out: StreamEvent[]): void {
+    const index = own(choice, 'index') ?? 0
+    choiceIndex ??= index
+    if (index !== choiceIndex) {
+      if (!dropWarned) {
+        dropWarned = true
+        out.push({
+          type: 'warning',
+          warning: {
+            code: 'dropped',
+            field: 'n',
+            message: `${provider} answered with several choices; only the first is read.`,
+          },
+        })
+      }
+      return
+    }
+    const error = own(choice, 'error')
+    if (error !== undefined && error !== null && error !== '') throw failure(error)
+    // Perplexity and Writer send `message` beside `delta`; some proxies send a whole `message` as their only chunk.
+    const delta = own(choice, 'delta') ?? (sawDelta ? undefined : own(choice, 'message'))
+    if (asRecord(delta) !== undefined) readDelta(delta, choice, out)
+    // Moonshot reports usage inside the choice.
+    if (own(choice, 'usage')) raw.usage = own(choice, 'usage')
+    const reason = asString(own(choice, 'finish_reason'))
+    if (reason !== undefined && reason !== '') {
+      if (listed(FAILED, reason)) {
+        throw failure({ message: `The answer ended with finish_reason "${reason}"`, code: reason })
+      }
+      finished = reason
+      raw.finish = choice
+    }
+  }
+
+  return {
+    raw,
+    get done() {
+      return done
+    },
+    get reportedCost() {
+      return costOf(raw.usage, dialect)
+    },
+    push(chunk) {
+      const out: StreamEvent[] = []
+      const record = asRecord(Array.isArray(chunk) ? chunk[0] : chunk)
+      // Payloads such as `null` or `"ping"` say nothing.
+      if (record === undefined || done) return out
+      const error = errorIn(record)
+      if (error !== undefined) throw failure(error)
+      // Azure's first chunk has an empty id and model; Groq's last has the id "stub": the first real ones count.
+      id ??= nonEmpty(own(record, 'id'))
+      model ??= nonEmpty(own(record, 'model'))
+      const choices = asArray(own(record, 'choices'))
+      if (id !== undefined || model !== undefined || choices.length > 0) start(out)
+      readSearch(record, out)
+      for (const choice of choices) if (asRecord(choice) !== undefined) readChoice(choice, out)
+      // Some Groq streams report usage only here.
+      const usage = own(record, 'usage') ?? own(own(record, 'x_groq'), 'usage')
+      if (asRecord(usage) !== undefined) raw.usage = usage
+      // Perplexity ends with this object and without [DONE].
+      if (own(record, 'object') === 'chat.completion.done') done = true
+      return out
+    },
+    markDone() {
+      doneMarked = true
+      done = true
+    },
+    end() {
+      const out: StreamEvent[] = []
+      // Snowflake never sends a finish_reason: [DONE] after an answer is enough, [DONE] after nothing is not.
+      if (finished === undefined && !(doneMarked && sawDelta)) {
+        throw new LlmError({
+          kind: 'interrupted',
+          provider,
+          phase: 'stream',
+          message: `The answer of ${provider} ended before a finish_reason or [DONE]; what came is incomplete.`,
+        })
+      }
+      start(out)
+      const rest = split?.end()
+      if (rest !== undefined) {
+        if (rest.thought !== '') emitReasoning(rest.thought, 'content', out)
+        emitText(rest.said, out)
+      }
+      for (const fragment of customCalls.values()) calls.push({ ...fragment, args: '"}' }, out)
+      const reason = reasonOf()
+      calls.end(
+        out,
+        reason === 'length'
+          ? 'The answer reached its token limit before the arguments were finished.'
+          : undefined,
+      )
+      closeParts(out)
+      out.push({
+        type: 'finish',
+        finishReason: reason,
+        rawFinishReason: finished,
+        usage: readUsage(raw.usage),
+      })
+      return out
+    },
+  }
+
+  function reasonOf(): FinishReason {
+    if (refused) return 'content-filter'
+    let reason: FinishReason = 'unknown'
+    for (const [name, words] of Object.entries(FINISH)) {
+      if (finished !== undefined && listed(words, finished)) reason = name as FinishReason
+    }
+    // OpenAI itself says `stop` when tool_choice named the function; vLLM, Gemini and others always do.
+    if ((reason === 'stop' || reason === 'unknown') && calls.count > 0) return 'tool-calls'
+    return reason
+  }
+
+  /** Parts that carry more than their deltas said. */
+  function closeParts(out: StreamEvent[]): void {
+    if (reasoningPart !== undefined) {
+      const origin: Origin = { provider, field: reasoningField! }
+      if (details.length > 0) origin['details'] = details as Json
+      out.push({ type: 'part', part: reasoningPart, value: { type: 'reasoning', text: reasoning, origin } })
+    }
+    if (textPart !== undefined && cited.length > 0) {
+      out.push({ type: 'part', part: textPart, value: { type: 'text', text, sources: cited } })
+    }
+    // The length is read once: what is appended here is not looked at again.
+    for (let at = 0, { length } = out; at < length; at++) {
+      const event = out[at]!
+      const extras = event.type === 'tool-call' ? callExtras.get(event.part) : undefined
+      if (extras === undefined || event.type !== 'tool-call') continue
+      const { part, ...value } = event
+      out.push({ type: 'part', part, value: { ...value, origin: { provider, ...extras } } })
+    }
+    if (executed.length > 0) {
+      out.push({
+        type: 'part',
+        part: nextPart(),
+        value: { type: 'provider', provider, value: { executed_tools: executed } },
+      })
+    }
+  }
+}
+
+/**
+ * Usage in our meaning. Traps: DeepSeek, Moonshot and Mistral count cached tokens elsewhere; xAI leaves reasoning out
+ * of completion_tokens in some answers (291 + 26 + 196 = 513), which only the total gives away.
+ */
+export function readUsage(usage: unknown): Usage {
+  const input = asCount(own(usage, 'prompt_tokens'))
+  const total = asCount(own(usage, 'total_tokens'))
+  const promptDetails = own(usage, 'prompt_tokens_details') ?? own(usage, 'prompt_token_details')
+  const reasoning =
+    asCount(own(own(usage, 'completion_tokens_details'), 'reasoning_tokens')) ??
+    asCount(own(usage, 'reasoning_tokens'))
+  let output = asCount(own(usage, 'completion_tokens'))
+  if (
+    input !== undefined &&
+    output !== undefined &&
+    reasoning !== undefined &&
+    reasoning > 0 &&
+    total === input + output + reasoning
+  ) {
+    output += reasoning
+  }
+  return {
+    inputTokens: input,
+    outputTokens: output,
+    totalTokens:
+      total ?? (input === undefined || output === undefined ? undefined : sumCounts(input, output)),
+    cachedInputTokens:
+      asCount(own(promptDetails, 'cached_tokens')) ??
+      asCount(own(usage, 'prompt_cache_hit_tokens')) ??
+      asCount(own(usage, 'cached_tokens')) ??
+      asCount(own(usage, 'num_cached_tokens')),
+    cacheWriteTokens: asCount(own(promptDetails, 'cache_write_tokens')),
+    reasoningTokens: reasoning,
+  }
+}
+
+/** What the server says the answer cost, in dollars. */
+function costOf(usage: unknown, dialect: Dialect): number | undefined {
+  if (dialect.cost === undefined) return undefined
+  let value = usage
+  for (const key of dialect.cost.path) value = own(value, key)
+  const units = asCount(value)
+  return units === undefined ? undefined : units * dialect.cost.usdPerUnit
+}
+
+/**
+ * The error of a chunk, if it is one. Seen: `{error:{…}}`, `{error:"…"}`, `{object:"error",message}` (vLLM, Mistral),
+ * `{type:"error",…}`, `{code,message}` or `{detail}` without choices (DashScope, FastAPI), `base_resp` (MiniMax).
+ */
+function errorIn(chunk: Record<string, unknown>): unknown {
+  const error = own(chunk, 'error')
+  if (error !== undefined && error !== null && error !== '' && error !== false) return chunk
+  if (own(chunk, 'object') === 'error' || own(chunk, 'type') === 'error') return chunk
+  const base = asNumber(own(own(chunk, 'base_resp'), 'status_code'))
+  if (base !== undefined && base !== 0) return chunk
+  if (own(chunk, 'choices') !== undefined) return undefined
+  const says = own(chunk, 'message') ?? own(chunk, 'detail')
+  const coded = own(chunk, 'code') ?? own(chunk, 'type') ?? own(chunk, 'detail')
+  return typeof says !== 'undefined' && says !== null && coded !== undefined && coded !== null
+    ? chunk
+    : undefined
+}
+
+/** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
+function addDetail(details: Record<string, unknown>[], value: unknown): void {
+  const detail = asRecord(value)
+  if (detail === undefined) return
+  const last = details.at(-1)
+  const type = own(detail, 'type')
+  const field = type === 'reasoning.text' ? 'text' : type === 'reasoning.summary' ? 'summary' : undefined
+  const continues =
+    last !== undefined &&
+    field !== undefined &&
+    last['type'] === type &&
+    last['index'] === own(detail, 'index')
+  if (!continues) {
+    details.push({ ...detail })
+    return
+  }
+  for (const key of Object.keys(detail)) {
+    if (key === field) last[key] = (asString(last[key]) ?? '') + (asString(detail[key]) ?? '')
+    else if (key !== '__proto__' && detail[key] !== null && detail[key] !== '') last[key] = detail[key]
+  }
+}
+
+/** `logprobs.content`, or the older parallel arrays that Together and Fireworks still send. */
+function readLogprobs(logprobs: unknown): TokenLogprob[] {
+  const found: TokenLogprob[] = []
+  for (const entry of asArray(own(logprobs, 'content'))) {
+    const one = readLogprob(entry)
+    if (one === undefined) continue
+    const top = asArray(own(entry, 'top_logprobs')).flatMap((alternative) => readLogprob(alternative) ?? [])
+    found.push(top.length === 0 ? one : { ...one, top })
+  }
+  const values = asArray(own(logprobs, 'token_logprobs'))
+  for (const [at, token] of asArray(own(logprobs, 'tokens')).entries()) {
+    const logprob = asNumber(values[at])
+    if (typeof token === 'string' && logprob !== undefined) found.push({ token, logprob })
+  }
+  return found
+}
+
+function readLogprob(entry: unknown): TokenLogprob | undefined {
+  const token = asString(own(entry, 'token'))
+  const logprob = asNumber(own(entry, 'logprob'))
+  return token === undefined || logprob === undefined ? undefined : { token, logprob }
+}
+
+function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {
+  if (dialect.think !== 'split') return false
+  return dialect.thinkModels === undefined || dialect.thinkModels.test(request?.model ?? '')
+}
+
+function sameCall(a: unknown, b: unknown): boolean {
+  return own(a, 'type') === own(b, 'type') && own(a, 'arguments') === own(b, 'arguments')
+}
+
+function nonEmpty(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function listed(words: string, word: string): boolean {
+  return ` ${words} `.includes(` ${word} `)
+}

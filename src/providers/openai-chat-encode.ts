@@ -1,0 +1,636 @@
+/**
+ * Our Request as the JSON body of `POST /chat/completions`, in the dialect of one server.
+ *
+ * In:  Request, Dialect. Out: the body, warnings for what could not be sent as asked, and the names tools go by.
+ * Wrong input fails here, before any byte is sent: images that are not images, tools whose schema is not an object.
+ * Not here: URL, headers and keys (openai-chat.ts).
+ * Spec: https://platform.openai.com/docs/api-reference/chat/create, read 2026-11.
+ */
+
+import { LlmError } from '../errors.ts'
+import type {
+  AudioPart,
+  FilePart,
+  ImagePart,
+  JsonSchema,
+  Message,
+  Part,
+  ReasoningPart,
+  Request,
+  ToolCallPart,
+  ToolResultPart,
+  Warning,
+} from '../types.ts'
+import { asArray, base64Of, dropped, isForeign, own, partsOf, textOf, unsupported } from './body.ts'
+import type { Dialect, Effort } from './openai-chat-dialect.ts'
+import { convertSchema } from './schema-dialects.ts'
+
+type Body = Record<string, unknown>
+
+/** What every step of encoding needs. */
+interface Context {
+  provider: string
+  dialect: Dialect
+  request: Request
+  warnings: Warning[]
+  names: ToolNames
+}
+
+/** The names of tools, both ways. */
+export interface ToolNames {
+  toWire(name: string): string
+  fromWire(name: string): string
+}
+
+/**
+ * The body of the request.
+ * @throws LlmError `invalid-request` or `config` when it cannot be one.
+ */
+export function encodeChat(
+  request: Request,
+  provider: string,
+  dialect: Dialect,
+): { body: Body; warnings: Warning[] } {
+  const warnings: Warning[] = []
+  const names = toolNames(request, provider)
+  const context: Context = { provider, dialect, request, warnings, names }
+  const tools = encodeTools(context)
+  const body: Body = {
+    model: request.model,
+    messages: encodeMessages(context),
+    stream: request.stream ? true : undefined,
+    stream_options:
+      request.stream && request.streamOptions !== false && dialect.streamOptions !== false
+        ? { include_usage: true }
+        : undefined,
+    ...encodeSampling(context),
+    ...(tools === undefined ? {} : { tools, ...encodeToolChoice(context), ...dialect.bodyWithTools }),
+    ...encodeReasoning(context),
+    ...encodeSchema(context),
+    ...encodePromptCache(context),
+    ...dialect.body,
+  }
+  if (tools === undefined && request.toolChoice !== undefined && request.toolChoice !== 'auto') {
+    warnings.push(dropped('toolChoice', 'toolChoice was not sent: the request has no tools.'))
+  }
+  return { body, warnings }
+}
+
+// ---------------------------------------------------------------------------------------------- options
+
+/** Our names of the options that are one field each, and theirs. */
+const FIELDS = [
+  ['temperature', 'temperature'],
+  ['topP', 'top_p'],
+  ['stop', 'stop'],
+  ['seed', 'seed'],
+  ['presencePenalty', 'presence_penalty'],
+  ['frequencyPenalty', 'frequency_penalty'],
+] as const
+
+function encodeSampling(context: Context): Body {
+  const { request, dialect, provider, warnings } = context
+  const body: Body = { [dialect.maxTokensField ?? 'max_tokens']: request.maxTokens }
+  for (const [ours, theirs] of FIELDS) {
+    const value = request[ours]
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue
+    if (rejects(context, ours)) continue
+    body[ours === 'seed' ? (dialect.rename?.seed ?? theirs) : theirs] = value
+  }
+  if (request.topK !== undefined) {
+    if (dialect.topK === true) body[dialect.rename?.topK ?? 'top_k'] = request.topK
+    else warnings.push(unsupported('topK', provider))
+  }
+  const { logprobs } = request
+  if (logprobs !== undefined && logprobs !== false && !rejects(context, 'logprobs')) {
+    body['logprobs'] = true
+    if (typeof logprobs === 'number') body['top_logprobs'] = logprobs
+  }
+  return body
+}
+
+/** True, with a warning, when the dialect says the model rejects the option. */
+function rejects({ dialect, request, provider, warnings }: Context, field: string): boolean {
+  const asksToThink = request.reasoning !== undefined && request.reasoning !== 'off'
+  const row = dialect.unsupported?.find(
+    ({ fields, models, when }) =>
+      (fields as readonly string[]).includes(field) &&
+      (models === undefined || models.test(request.model)) &&
+      (when === undefined || asksToThink),
+  )
+  if (row !== undefined) warnings.push(unsupported(field, provider, row.detail))
+  return row !== undefined
+}
+
+/** Our words for effort from least to most; nearness is counted along it. */
+const EFFORTS: readonly Effort[] = ['off', 'minimal', 'low', 'medium', 'high', 'max']
+
+const OPENAI_WORDS = 'off=none minimal low medium high max=xhigh'
+
+/** Tokens at which a budget stops being "minimal", "low", "medium": the words pi-ai and LiteLLM use it for, 2026-11. */
+const BUDGET_STEPS: readonly (readonly [number, Effort])[] = [
+  [0, 'off'],
+  [1024, 'minimal'],
+  [4096, 'low'],
+  [16384, 'medium'],
+]
+
+function encodeReasoning(context: Context): Body {
+  const { request, dialect, provider, warnings } = context
+  const { reasoning } = request
+  if (reasoning === undefined) return {}
+  const style = dialect.reasoning ?? 'effort'
+  if (style === 'none') {
+    warnings.push(unsupported('reasoning', provider))
+    return {}
+  }
+  if (rejects(context, 'reasoning')) return {}
+  const budget = typeof reasoning === 'object' ? reasoning.budgetTokens : undefined
+  const wanted =
+    typeof reasoning === 'object'
+      ? (BUDGET_STEPS.find(([tokens]) => reasoning.budgetTokens <= tokens)?.[1] ?? 'high')
+      : reasoning
+  const on = wanted !== 'off'
+  if (style === 'enable')
+    return { enable_thinking: on, ...(on && budget !== undefined ? { thinking_budget: budget } : {}) }
+  if (style === 'object' && budget !== undefined && on) return { reasoning: { max_tokens: budget } }
+  // Below here a budget becomes a word, or nothing.
+  if (budget !== undefined) {
+    warnings.push({
+      code: 'converted',
+      field: 'reasoning',
+      message: `${provider} takes no number of thinking tokens; ${budget} became "${wanted}".`,
+    })
+  }
+  if (style === 'template') return { chat_template_kwargs: { enable_thinking: on, thinking: on } }
+  const effort = effortWord(context, wanted)
+  if (style === 'object') return { reasoning: { effort: effort ?? 'none' } }
+  if (style === 'toggle') return { reasoning: { enabled: on }, reasoning_effort: on ? effort : undefined }
+  if (style === 'thinking') {
+    return { thinking: { type: on ? 'enabled' : 'disabled' }, reasoning_effort: on ? effort : undefined }
+  }
+  return { reasoning_effort: effort }
+}
+
+/** The server's word for an effort, or for the nearest one it knows. Undefined when it has no words at all. */
+function effortWord({ dialect, request, provider, warnings }: Context, wanted: Effort): string | undefined {
+  const row = (dialect.efforts ?? [{ words: OPENAI_WORDS }]).find(
+    ({ models }: { models?: RegExp }) => models === undefined || models.test(request.model),
+  )
+  const words = new Map<string, string>()
+  for (const pair of (row?.words ?? '').split(' ')) {
+    const [ours, theirs = ours] = pair.split('=')
+    if (ours !== undefined && ours !== '') words.set(ours, theirs!)
+  }
+  const exact = words.get(wanted)
+  if (exact !== undefined || words.size === 0) return exact
+  const at = EFFORTS.indexOf(wanted)
+  // Upwards on a tie: thinking more than asked is the smaller surprise.
+  const [nearest] = EFFORTS.filter((effort) => words.has(effort)).sort(
+    (a, b) =>
+      Math.abs(EFFORTS.indexOf(a) - at) - Math.abs(EFFORTS.indexOf(b) - at) ||
+      EFFORTS.indexOf(b) - EFFORTS.indexOf(a),
+  )
+  warnings.push({
+    code: 'converted',
+    field: 'reasoning',
+    message: `${provider} has no reasoning effort "${wanted}" for ${request.model}; "${nearest}" was sent.`,
+  })
+  return words.get(nearest!)
+}
+
+function encodePromptCache(context: Context): Body {
+  const { request, dialect, provider, warnings } = context
+  const cache = request.promptCache
+  if (typeof cache !== 'object' || dialect.promptCache === 'marks') return {}
+  const body: Body = {}
+  if (cache.key !== undefined) {
+    if (dialect.promptCache === 'key') body['prompt_cache_key'] = cache.key
+    else warnings.push(unsupported('promptCache.key', provider))
+  }
+  if (cache.ttl !== undefined) {
+    // OpenAI knows minutes (its default) and 24 hours.
+    if (dialect.cacheRetention === true)
+      body['prompt_cache_retention'] = cache.ttl === '1h' ? '24h' : 'in_memory'
+    else warnings.push(unsupported('promptCache.ttl', provider))
+  }
+  return body
+}
+
+// -------------------------------------------------------------------------------- tools and answer schema
+
+function encodeSchema(context: Context): Body {
+  const { request, dialect, provider, warnings } = context
+  if (request.schema === undefined) return {}
+  const how = dialect.schema ?? 'schema'
+  if (how === 'none') {
+    warnings.push(unsupported('schema', provider, 'ask for JSON in the prompt'))
+    return {}
+  }
+  if (how === 'object') {
+    warnings.push({
+      code: 'converted',
+      field: 'schema',
+      message: `${provider} takes no schema; JSON was asked for and the schema was put into the system prompt.`,
+    })
+    return { response_format: { type: 'json_object' } }
+  }
+  const converted = convertSchema(request.schema, how === 'strict' ? 'openai-strict' : 'none')
+  warnings.push(...converted.warnings)
+  return {
+    response_format: {
+      type: 'json_schema',
+      json_schema: {
+        name: 'answer',
+        schema: converted.schema,
+        // Compatible servers constrain decoding to any schema without a flag; OpenAI only when it is strict.
+        strict: how === 'strict' ? converted.strict : undefined,
+      },
+    },
+  }
+}
+
+function encodeTools(context: Context): unknown[] | undefined {
+  const { request, dialect, provider, warnings, names } = context
+  const tools: unknown[] = []
+  for (const tool of request.tools ?? []) {
+    if ('type' in tool && tool.type === 'provider') {
+      if (tool.provider === provider) tools.push(tool.value)
+      else warnings.push(dropped('tools', `A tool of ${tool.provider} was not sent to ${provider}.`))
+      continue
+    }
+    if (!('inputSchema' in tool)) continue
+    let parameters = objectSchema(tool.inputSchema, tool.name, provider)
+    let strict: boolean | undefined
+    if (tool.strict === true) {
+      if (dialect.strictTools === true) {
+        const converted = convertSchema(parameters, 'openai-strict')
+        warnings.push(...converted.warnings)
+        parameters = converted.schema
+        strict = converted.strict
+      } else warnings.push(unsupported('strict', provider))
+    }
+    tools.push({
+      type: 'function',
+      function: { name: names.toWire(tool.name), description: tool.description, parameters, strict },
+    })
+  }
+  return tools.length === 0 ? undefined : tools
+}
+
+/** A schema for arguments, which must describe an object. Servers insist on `properties`, even when there are none. */
+function objectSchema(schema: JsonSchema, name: string, provider: string): JsonSchema {
+  const type = own(schema, 'type')
+  if (
+    typeof schema !== 'object' ||
+    schema === null ||
+    Array.isArray(schema) ||
+    (type !== undefined && type !== 'object')
+  ) {
+    throw new LlmError({
+      kind: 'config',
+      provider,
+      phase: 'encode',
+      message: `The inputSchema of tool "${name}" must describe an object: give it { type: 'object', properties: … }.`,
+    })
+  }
+  return type === 'object' && Object.hasOwn(schema, 'properties')
+    ? schema
+    : { ...schema, type: 'object', properties: own(schema, 'properties') ?? {} }
+}
+
+function encodeToolChoice(context: Context): Body {
+  const { request, dialect, names } = context
+  const { toolChoice, parallelToolCalls } = request
+  const body: Body = {}
+  if (toolChoice !== undefined && !rejects(context, 'toolChoice')) {
+    body['tool_choice'] =
+      typeof toolChoice === 'object'
+        ? { type: 'function', function: { name: names.toWire(toolChoice.tool) } }
+        : toolChoice === 'required'
+          ? (dialect.toolChoiceRequired ?? 'required')
+          : toolChoice
+  }
+  if (parallelToolCalls !== undefined && !rejects(context, 'parallelToolCalls')) {
+    body['parallel_tool_calls'] = parallelToolCalls
+  }
+  return body
+}
+
+/**
+ * Tool names as `[a-zA-Z0-9_-]{1,64}`, which is what OpenAI accepts, and back.
+ * @throws LlmError `config` when two tools would go by one name.
+ */
+export function toolNames(request: Request | undefined, provider: string): ToolNames {
+  const back = new Map<string, string>()
+  for (const tool of request?.tools ?? []) {
+    if (!('name' in tool)) continue
+    const wire = wireName(tool.name)
+    const taken = back.get(wire)
+    if (taken !== undefined || wire === '') {
+      throw new LlmError({
+        kind: 'config',
+        provider,
+        phase: 'encode',
+        message:
+          wire === ''
+            ? 'A tool needs a name.'
+            : `The tools "${taken}" and "${tool.name}" both go by "${wire}" at ${provider}: rename one.`,
+      })
+    }
+    back.set(wire, tool.name)
+  }
+  return { toWire: wireName, fromWire: (name) => back.get(name) ?? name }
+}
+
+function wireName(name: string): string {
+  return name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64)
+}
+
+// --------------------------------------------------------------------------------------------- messages
+
+function encodeMessages(context: Context): Body[] {
+  const { request, dialect } = context
+  const messages: Body[] = []
+  const system = request.system ?? ''
+  const schemaNote =
+    request.schema !== undefined && dialect.schema === 'object'
+      ? `Answer with JSON only, fitting this JSON Schema:\n${JSON.stringify(request.schema)}`
+      : ''
+  const prompt = [system, schemaNote].filter((text) => text.trim() !== '').join('\n\n')
+  if (prompt !== '') messages.push({ role: 'system', content: prompt })
+  /** Images out of tool results wait until the last of the results in a row: only then may a user turn stand. */
+  let waiting: unknown[] = []
+  const flush = (): void => {
+    if (waiting.length > 0) messages.push({ role: 'user', content: waiting })
+    waiting = []
+  }
+  for (const message of request.messages) {
+    const parts = partsOf(message.content)
+    const results = parts.filter((part): part is ToolResultPart => part.type === 'tool-result')
+    if (results.length === 0) flush()
+    for (const result of results) messages.push(encodeResult(result, context, waiting))
+    const rest = parts.filter((part) => part.type !== 'tool-result')
+    if (rest.length === 0) continue
+    if (message.role === 'tool') {
+      throw invalid(context, 'A message of role "tool" holds something other than tool results.')
+    }
+    flush()
+    const encoded =
+      message.role === 'assistant' ? encodeAssistant(rest, context) : encodeTurn(message, rest, context)
+    if (encoded !== undefined) messages.push(encoded)
+  }
+  flush()
+  if (dialect.promptCache === 'marks') markCache(messages, context)
+  return messages
+}
+
+/** A user or system turn. Undefined when nothing but blanks is left of it. */
+function encodeTurn(message: Message, parts: readonly Part[], context: Context): Body | undefined {
+  const { role } = message
+  if (role === 'system') {
+    const text = textOf(message.content)
+    return text.trim() === '' ? undefined : { role, content: text }
+  }
+  if (typeof message.content === 'string') return { role, content: message.content }
+  const blocks = parts.flatMap((part) => encodeBlock(part, context))
+  if (blocks.length === 0) return undefined
+  const texts = blocks.map((block) => own(block, 'text'))
+  const allText = texts.every((text) => typeof text === 'string')
+  // One text is a string everywhere; several are, where arrays are not understood.
+  if (allText && (blocks.length === 1 || context.dialect.textOnly === true))
+    return { role, content: texts.join('\n') }
+  return { role, content: blocks }
+}
+
+function encodeBlock(part: Part, context: Context): Body[] {
+  const { provider, warnings, dialect } = context
+  switch (part.type) {
+    case 'text':
+      return part.text.trim() === '' ? [] : [{ type: 'text', text: part.text }]
+    case 'image':
+    case 'file':
+    case 'audio':
+      if (dialect.media !== undefined && !dialect.media.includes(part.type)) {
+        throw new LlmError({
+          kind: 'unsupported',
+          provider,
+          phase: 'encode',
+          message: `${provider} takes no ${part.type} parts: send its text, or choose another provider.`,
+        })
+      }
+      if (part.type === 'image') return [encodeImage(part, context)]
+      return [part.type === 'file' ? encodeFile(part, context) : encodeAudio(part, context)]
+    case 'provider':
+      if (part.provider === provider) return [part.value as Body]
+      warnings.push(dropped('messages', `A part of ${part.provider} was not sent to ${provider}.`))
+      return []
+    default:
+      throw invalid(context, `A user message cannot hold a part of type "${part.type}".`)
+  }
+}
+
+function encodeImage(part: ImagePart, context: Context): Body {
+  checkMediaType(part, 'image/', context)
+  const url = part.url ?? (part.data === undefined ? undefined : dataUrl(part.data, part.mediaType))
+  if (url === undefined) throw byReference(part, context)
+  return { type: 'image_url', image_url: { url, detail: part.detail } }
+}
+
+function encodeFile(part: FilePart, context: Context): Body {
+  if (part.fileId !== undefined) return { type: 'file', file: { file_id: part.fileId } }
+  if (part.url !== undefined) {
+    if (context.dialect.mediaUrls !== true) throw byReference(part, context)
+    return { type: 'file', file: { filename: part.name ?? nameOf(part.url), file_data: part.url } }
+  }
+  const filename = part.name ?? `file.${part.mediaType.split(/[/+;]/)[1] ?? 'bin'}`
+  return { type: 'file', file: { filename, file_data: dataUrl(part.data, part.mediaType) } }
+}
+
+/** The API wants a format, not a media type. Everything else is passed on by its subtype, for servers that take more. */
+const AUDIO_FORMATS: Readonly<Record<string, string>> = {
+  mpeg: 'mp3',
+  wave: 'wav',
+  'x-wav': 'wav',
+  'x-m4a': 'm4a',
+}
+
+function encodeAudio(part: AudioPart, context: Context): Body {
+  checkMediaType(part, 'audio/', context)
+  if (part.data === undefined) throw byReference(part, context)
+  const subtype = part.mediaType.slice('audio/'.length).split(';', 1)[0]!.toLowerCase()
+  return {
+    type: 'input_audio',
+    input_audio: { data: base64Of(part.data), format: AUDIO_FORMATS[subtype] ?? subtype },
+  }
+}
+
+function checkMediaType(part: ImagePart | AudioPart, prefix: string, context: Context): void {
+  const { mediaType } = part
+  if (mediaType === undefined || mediaType.toLowerCase().startsWith(prefix)) return
+  throw invalid(
+    context,
+    `A part of type "${part.type}" has the media type ${mediaType}; it must start with ${prefix}.`,
+  )
+}
+
+function byReference(part: ImagePart | FilePart | AudioPart, { provider }: Context): LlmError {
+  const way = part.url === undefined ? 'a file id' : 'a URL'
+  return new LlmError({
+    kind: 'unsupported',
+    provider,
+    phase: 'encode',
+    message: `${provider} does not take a part of type "${part.type}" by ${way}: pass its data and mediaType.`,
+  })
+}
+
+function dataUrl(data: string | Uint8Array, mediaType: string): string {
+  return `data:${mediaType};base64,${base64Of(data)}`
+}
+
+function nameOf(url: string): string {
+  const last = url.split(/[?#]/, 1)[0]!.split('/').at(-1)
+  return last === undefined || last === '' ? 'file' : last
+}
+
+/** An assistant turn. Undefined when nothing of it can go back. */
+function encodeAssistant(parts: readonly Part[], context: Context): Body | undefined {
+  const { provider, dialect, warnings, names } = context
+  let text = ''
+  const reasoning: ReasoningPart[] = []
+  const calls: Body[] = []
+  for (const part of parts) {
+    if (part.type === 'text') text += part.text
+    else if (part.type === 'tool-call') calls.push(encodeCall(part, context, names))
+    else if (part.type === 'reasoning') {
+      if (isForeign(part.origin, [provider])) {
+        warnings.push(
+          dropped(
+            'messages',
+            `The reasoning of ${part.origin?.provider} means nothing to ${provider}; it was not sent.`,
+          ),
+        )
+      } else reasoning.push(part)
+    } else if (part.type === 'provider' && part.provider === provider) {
+      // What this API reports of its own tools is for reading; it has no field that takes it back.
+    } else {
+      warnings.push(
+        dropped('messages', `An assistant part of type "${part.type}" was not sent to ${provider}.`),
+      )
+    }
+  }
+  const turn: Body = { role: 'assistant' }
+  const thought = replayReasoning(reasoning, calls.length > 0, dialect)
+  if (dialect.replayReasoning === 'content' && reasoning.length > 0) {
+    turn['content'] = [
+      ...reasoning.map((part) => ({ type: 'thinking', thinking: [{ type: 'text', text: part.text }] })),
+      ...(text.trim() === '' ? [] : [{ type: 'text', text }]),
+    ]
+  } else turn['content'] = text.trim() === '' ? (dialect.emptyContent ?? null) : text
+  Object.assign(turn, thought)
+  if (calls.length > 0) turn['tool_calls'] = calls
+  const blank = text.trim() === '' && calls.length === 0
+  return blank && (reasoning.length === 0 || Object.keys(thought).length === 0) ? undefined : turn
+}
+
+function replayReasoning(parts: readonly ReasoningPart[], withCalls: boolean, dialect: Dialect): Body {
+  const how = dialect.replayReasoning ?? 'none'
+  const text = parts.map((part) => part.text).join('')
+  if (dialect.reasoningWithCalls === true && withCalls && text === '') return { reasoning_content: '' }
+  if (parts.length === 0 || how === 'none' || how === 'content') return {}
+  if (how === 'reasoning_details') {
+    const details = parts.flatMap((part) => asArray(part.origin?.['details']))
+    return details.length > 0 ? { reasoning_details: details } : text === '' ? {} : { reasoning: text }
+  }
+  if (text === '') return {}
+  const field = how === 'field' ? part0Field(parts) : how
+  return { [field]: text }
+}
+
+/** The field the reasoning came in; what came inside the text goes back as the field most servers know. */
+function part0Field(parts: readonly ReasoningPart[]): string {
+  const field = parts[0]?.origin?.['field']
+  return field === 'reasoning' || field === 'reasoning_text' ? field : 'reasoning_content'
+}
+
+function encodeCall(part: ToolCallPart, context: Context, names: ToolNames): Body {
+  const { origin } = part
+  const mine = origin !== undefined && origin.provider === context.provider
+  const text = part.invalid === undefined ? JSON.stringify(part.args ?? {}) : part.invalid.raw
+  const id = callId(part.id, context.dialect)
+  const name = names.toWire(part.name)
+  const extra =
+    mine && origin['extra_content'] !== undefined ? { extra_content: origin['extra_content'] } : {}
+  if (mine && origin['custom'] === true) {
+    const input = own(part.args, 'input')
+    return { id, type: 'custom', custom: { name, input: typeof input === 'string' ? input : text } }
+  }
+  return { id, type: 'function', function: { name, arguments: text }, ...extra }
+}
+
+function encodeResult(part: ToolResultPart, context: Context, waiting: unknown[]): Body {
+  const { dialect, names } = context
+  const parts = partsOf(part.content)
+  const blocks: Body[] = []
+  for (const inner of parts) {
+    if (inner.type === 'text') continue
+    if (inner.type !== 'image' && inner.type !== 'file' && inner.type !== 'audio') {
+      throw invalid(context, `A tool result cannot hold a part of type "${inner.type}".`)
+    }
+    blocks.push(...encodeBlock(inner, context))
+  }
+  let text = textOf(part.content)
+  // There is no field for failure; the model has to read it.
+  if (part.isError === true) text = `Error: ${text}`
+  let content: unknown = text
+  if (blocks.length > 0 && dialect.imagesInToolResults === true) {
+    content = [...(text === '' ? [] : [{ type: 'text', text }]), ...blocks]
+  } else if (blocks.length > 0) {
+    if (text === '') content = 'The result follows in the next user message.'
+    waiting.push({ type: 'text', text: `From the result of ${part.name}:` }, ...blocks)
+  }
+  return {
+    role: 'tool',
+    tool_call_id: callId(part.id, dialect),
+    name: dialect.toolResultName === true ? names.toWire(part.name) : undefined,
+    content,
+  }
+}
+
+/** The id as the server accepts it: the same one for call and result, however often it is asked for. */
+function callId(id: string, dialect: Dialect): string {
+  const length = dialect.callIdLength
+  if (length === undefined || (id.length === length && /^[a-zA-Z0-9]+$/.test(id))) return id
+  // FNV-1a in two halves of 32 bits, in base 36: 9 characters hold 46 bits.
+  let text = ''
+  for (let salt = 0; text.length < length; salt++) {
+    let hash = 0x811c9dc5 ^ salt
+    for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
+    text += (hash >>> 0).toString(36)
+  }
+  return text.slice(0, length)
+}
+
+/** Anthropic models behind OpenRouter cache up to a mark: one after the system prompt, one after the last turn. */
+function markCache(messages: Body[], { request }: Context): void {
+  const cache = request.promptCache
+  if (cache === undefined || cache === false || !/anthropic|claude/i.test(request.model)) return
+  const ttl = typeof cache === 'object' ? cache.ttl : undefined
+  const mark = { type: 'ephemeral', ...(ttl === '1h' ? { ttl } : {}) }
+  const first = messages.find((message) => message['role'] === 'system')
+  const last = messages.findLast((message) => message['role'] === 'user')
+  for (const message of new Set([first, last])) {
+    if (message === undefined) continue
+    const { content } = message
+    if (typeof content === 'string')
+      message['content'] = [{ type: 'text', text: content, cache_control: mark }]
+    else if (Array.isArray(content)) {
+      const at = content.findLastIndex((block) => own(block, 'type') === 'text')
+      if (at >= 0) message['content'] = content.with(at, { ...(content[at] as Body), cache_control: mark })
+    }
+  }
+}
+
+function invalid({ provider }: Context, message: string): LlmError {
+  return new LlmError({ kind: 'invalid-request', provider, phase: 'encode', message })
+}
