@@ -7,32 +7,13 @@
  * Not here: URLs, headers, keys, reading answers (anthropic.ts).
  */
 
-import { LlmError } from '../errors.ts'
-import type {
-  FilePart,
-  ImagePart,
-  Json,
-  JsonSchema,
-  Message,
-  Part,
-  Reasoning,
-  Request,
-  ToolDefinition,
-  Warning,
-} from '../types.ts'
-import {
-  asRecord,
-  base64Of,
-  dropped,
-  invalidArgsObject,
-  isForeign,
-  mergeTurns,
-  own,
-  partsOf,
-  splitSystem,
-  textOf,
-  unsupported,
-} from './body.ts'
+import type { FilePart, ImagePart, Message, Part, Request, Warning } from '../types.ts'
+import { asRecord, base64Of, dropped, isForeign, partsOf, splitSystem, textOf, unsupported } from './body.ts'
+import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
+import { fromDataUrl, httpUrl, notMedia, textOfBase64 } from './media.ts'
+import { convertSchema } from './schema-dialects.ts'
+import { argsObject, idMap, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import type { ToolNames } from './tool-names.ts'
 
 /** The name in `origin.provider` of everything Anthropic models produce, on whichever cloud: signatures are portable. */
 export const ANTHROPIC = 'anthropic'
@@ -40,74 +21,13 @@ export const ANTHROPIC = 'anthropic'
 /** The tool that carries a structured answer for models without native structured output. */
 export const ANSWER_TOOL = 'json_answer'
 
-/** What may be asked of a family of models. */
-export interface ModelTraits {
-  /** Most output tokens one answer may have; undefined when unknown. */
-  maxTokens: number | undefined
-  /** How thinking is asked for. `adaptive-only` models answer 400 to a budget and to sampling parameters. */
-  thinking: 'none' | 'budget' | 'adaptive' | 'adaptive-only'
-  /** Whether thinking can be turned off, and whether it is off unless asked for. */
-  off: 'default' | 'explicit' | 'never'
-  /** Native structured output (`output_config.format`). */
-  schema: boolean
-}
-
 /**
- * By model id, first match wins; the id may stand inside a cloud's own id (`us.anthropic.claude-…-v1:0`).
- * Source: platform.claude.com/docs model overview and thinking pages, models.dev 2026-09-28, pi-ai 1.5.2 of 2026-11-10;
- * where they differ (sonnet-4-6: 64,000 or 128,000) the smaller figure, because asking for more than the maximum is a 400.
+ * True when the answer's shape is asked for through a forced tool call, whose arguments are then the text: the model
+ * has no native structured output, or the shape does not fit what that can enforce (maps with free keys).
  */
-const TRAITS: readonly [RegExp, ModelTraits][] = [
-  [/claude-(?:instant|v?2)/, { maxTokens: 4096, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-(?:haiku|sonnet|opus)/, { maxTokens: 4096, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-5/, { maxTokens: 8192, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-7/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: false }],
-  [/opus-4-1/, { maxTokens: 32_000, thinking: 'budget', off: 'default', schema: true }],
-  [/(?:haiku|sonnet|opus)-4-5/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: true }],
-  [/sonnet-4-6/, { maxTokens: 64_000, thinking: 'adaptive', off: 'default', schema: true }],
-  [/opus-4-6/, { maxTokens: 128_000, thinking: 'adaptive', off: 'default', schema: true }],
-  [/claude-\w+-4-[7-9]/, { maxTokens: 128_000, thinking: 'adaptive-only', off: 'default', schema: true }],
-  [/opus-4|claude-4-opus/, { maxTokens: 32_000, thinking: 'budget', off: 'default', schema: false }],
-  [/sonnet-4|claude-4-sonnet/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: false }],
-  // "off": null in pi-ai's thinking levels: these think whatever they are told.
-  [
-    /claude-(?:fable|mythos)|(?:opus|sonnet)-5-5/,
-    { maxTokens: 128_000, thinking: 'adaptive-only', off: 'never', schema: true },
-  ],
-  [/claude-\w+-[5-9]/, { maxTokens: 128_000, thinking: 'adaptive-only', off: 'explicit', schema: true }],
-  [/claude/, { maxTokens: undefined, thinking: 'adaptive-only', off: 'explicit', schema: true }],
-]
-
-/** Anthropic-compatible servers of other vendors (DeepSeek, Moonshot, Z.ai): the oldest dialect is the common one. */
-const OTHER: ModelTraits = { maxTokens: undefined, thinking: 'budget', off: 'explicit', schema: false }
-
-/** For models the table does not know. Required by the API, so something must be sent. */
-const UNKNOWN_MAX_TOKENS = 8192
-
-/** Smallest `budget_tokens` the API accepts. */
-const MIN_BUDGET = 1024
-
-type Word = Exclude<Reasoning, 'off' | { budgetTokens: number }>
-
-/** Thinking tokens for models that want a number. */
-const BUDGETS: Record<Word, number> = { minimal: 1024, low: 2048, medium: 8192, high: 16_384, max: 32_000 }
-/** Effort for models that decide for themselves. They know `xhigh` too, which has no word here. */
-const EFFORTS: Record<Word, string> = {
-  minimal: 'low',
-  low: 'low',
-  medium: 'medium',
-  high: 'high',
-  max: 'max',
-}
-
-/** What the table knows about a model id. */
-export function traitsOf(model: string): ModelTraits {
-  return TRAITS.find(([pattern]) => pattern.test(model))?.[1] ?? OTHER
-}
-
-/** True when the answer's shape is asked for through a forced tool call, whose arguments are then the text. */
 export function answersByTool(request: Request): boolean {
-  return request.schema !== undefined && !traitsOf(request.model).schema
+  if (request.schema === undefined) return false
+  return !traitsOf(request.model).schema || !convertSchema(request.schema, 'anthropic').strict
 }
 
 /** Where the Messages API stands. */
@@ -153,12 +73,11 @@ export function encodeMessages(request: Request, dialect: MessagesDialect): Enco
 
   encodeSampling(request, traits, thinking.block !== undefined, provider, body, warnings)
   encodeTools(request, names, thinking.block !== undefined, provider, body, warnings)
-  if (request.schema !== undefined && traits.schema) {
-    const { schema } = request
-    body['output_config'] = {
-      ...(body['output_config'] as object | undefined),
-      format: { type: 'json_schema', schema },
-    }
+  if (request.schema !== undefined && !answersByTool(request)) {
+    const { schema, warnings: notes } = convertSchema(request.schema, 'anthropic')
+    warnings.push(...notes)
+    const format = { type: 'json_schema', schema }
+    body['output_config'] = { ...(body['output_config'] as object | undefined), format }
   }
   encodeCache(request, dialect, body, warnings)
   for (const field of ['seed', 'presencePenalty', 'frequencyPenalty', 'logprobs'] as const) {
@@ -166,198 +85,6 @@ export function encodeMessages(request: Request, dialect: MessagesDialect): Enco
   }
   return { body, betas: [...betas], warnings }
 }
-
-// ------------------------------------------------------------------------------------ thinking and limits
-
-interface Thinking {
-  block: Record<string, unknown> | undefined
-  effort: string | undefined
-  maxTokens: number
-}
-
-function encodeThinking(
-  request: Request,
-  traits: ModelTraits,
-  provider: string,
-  warnings: Warning[],
-): Thinking {
-  const { reasoning, maxTokens } = request
-  const most = traits.maxTokens ?? UNKNOWN_MAX_TOKENS
-  const without: Thinking = { block: undefined, effort: undefined, maxTokens: maxTokens ?? most }
-  if (reasoning === undefined) return without
-  if (reasoning === 'off') {
-    if (traits.off === 'explicit') return { ...without, block: { type: 'disabled' } }
-    if (traits.off === 'never') {
-      warnings.push(unsupported('reasoning', provider, `${request.model} always thinks`))
-    }
-    return without
-  }
-  if (traits.thinking === 'none') {
-    warnings.push(unsupported('reasoning', provider, `${request.model} does not think`))
-    return without
-  }
-  if (traits.thinking === 'budget' || (traits.thinking === 'adaptive' && typeof reasoning === 'object')) {
-    return encodeBudget(reasoning, maxTokens, most, provider, warnings)
-  }
-  if (typeof reasoning === 'object') {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `${request.model} takes no token budget; an effort was sent instead.`,
-    })
-  }
-  return {
-    // From Opus 4.7 on the text of the thinking is left out unless asked for, and asking to reason asks to see it.
-    block: {
-      type: 'adaptive',
-      ...(traits.thinking === 'adaptive-only' ? { display: 'summarized' } : {}),
-    },
-    effort: typeof reasoning === 'object' ? effortFor(reasoning.budgetTokens) : EFFORTS[reasoning],
-    maxTokens: maxTokens ?? most,
-  }
-}
-
-function encodeBudget(
-  reasoning: Exclude<Reasoning, 'off'>,
-  maxTokens: number | undefined,
-  most: number,
-  provider: string,
-  warnings: Warning[],
-): Thinking {
-  const asked = typeof reasoning === 'object' ? reasoning.budgetTokens : BUDGETS[reasoning]
-  let budget = Math.max(MIN_BUDGET, Math.trunc(asked))
-  // The budget is part of max_tokens and must be smaller, or the API answers 400.
-  if (maxTokens !== undefined && maxTokens <= MIN_BUDGET) {
-    warnings.push(
-      unsupported('reasoning', provider, `thinking needs a maxTokens above ${MIN_BUDGET}, not ${maxTokens}`),
-    )
-    return { block: undefined, effort: undefined, maxTokens }
-  }
-  if (maxTokens !== undefined && budget >= maxTokens) budget = maxTokens - 1
-  if (typeof reasoning === 'object' && budget !== asked) {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `A thinking budget of ${asked} tokens became ${budget}: it must be at least ${MIN_BUDGET} and below maxTokens.`,
-    })
-  }
-  return {
-    block: { type: 'enabled', budget_tokens: budget },
-    effort: undefined,
-    maxTokens: maxTokens ?? Math.max(most, budget + UNKNOWN_MAX_TOKENS),
-  }
-}
-
-function effortFor(budgetTokens: number): string {
-  const word = (['low', 'medium', 'high'] as const).find((name) => budgetTokens <= BUDGETS[name])
-  return word ?? 'max'
-}
-
-function encodeSampling(
-  request: Request,
-  traits: ModelTraits,
-  thinks: boolean,
-  provider: string,
-  body: Record<string, unknown>,
-  warnings: Warning[],
-): void {
-  const fields = [
-    ['temperature', 'temperature'],
-    ['topP', 'top_p'],
-    ['topK', 'top_k'],
-  ] as const
-  for (const [field, wire] of fields) {
-    const value = request[field]
-    if (value === undefined) continue
-    const isDefault = field === 'temperature' && value === 1
-    if (traits.thinking === 'adaptive-only' && !isDefault) {
-      // Opus 4.7 and later: 400 "`temperature` is deprecated for this model".
-      warnings.push(unsupported(field, provider, `${request.model} rejects sampling parameters`))
-    } else if (thinks && !isDefault && !(field === 'topP' && value >= 0.95)) {
-      warnings.push(unsupported(field, provider, 'it cannot be combined with thinking'))
-    } else if (field === 'temperature' && value > 1) {
-      warnings.push({ code: 'converted', field, message: `A temperature of ${value} became 1, the maximum.` })
-      body[wire] = 1
-    } else if (field === 'topP' && body['temperature'] !== undefined && traits.schema) {
-      // Since Opus 4.1: 400 "`temperature` and `top_p` cannot both be specified for this model".
-      warnings.push(unsupported(field, provider, `${request.model} takes temperature or topP, not both`))
-    } else body[wire] = value
-  }
-  const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
-  if (stop.length < (request.stop?.length ?? 0)) {
-    warnings.push(unsupported('stop', provider, 'a stop sequence must hold more than white space'))
-  }
-  if (stop.length > 0) body['stop_sequences'] = stop
-}
-
-// -------------------------------------------------------------------------------------------------- tools
-
-/** Tool names as the wire takes them, and back. */
-export interface ToolNames {
-  toWire: (name: string) => string
-  toCaller: (wireName: string) => string
-}
-
-/**
- * Names outside `[a-zA-Z0-9_-]{1,max}` are rewritten.
- * @throws LlmError `config` when two tools would share a name.
- */
-export function toolNames(request: Request, provider: string, max: number): ToolNames {
-  const toWire = (name: string) => name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || '_'
-  const callers = new Map<string, string>()
-  for (const tool of request.tools ?? []) {
-    if (!isDefinition(tool)) continue
-    const wire = toWire(tool.name)
-    if (callers.has(wire)) {
-      throw new LlmError({
-        kind: 'config',
-        provider,
-        message: `Two tools are called ${wire} on the wire to ${provider}: rename one of ${callers.get(wire)} and ${tool.name}.`,
-      })
-    }
-    callers.set(wire, tool.name)
-  }
-  return { toWire, toCaller: (wireName) => callers.get(wireName) ?? wireName }
-}
-
-/** Tool-call ids as the wire takes them: `[a-zA-Z0-9_-]`, at most `max` long, still told apart. */
-export function idMap(max = 128): (id: string) => string {
-  const known = new Map<string, string>()
-  const taken = new Set<string>()
-  return (id) => {
-    let wire = known.get(id)
-    if (wire !== undefined) return wire
-    const plain = id.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || 'call'
-    wire = plain
-    for (let n = 2; taken.has(wire); n++) wire = `${plain.slice(0, max - String(n).length - 1)}_${n}`
-    taken.add(wire)
-    known.set(id, wire)
-    return wire
-  }
-}
-
-/** A function of the caller's, as opposed to a tool of a provider's. */
-export function isDefinition(tool: NonNullable<Request['tools']>[number]): tool is ToolDefinition {
-  return !('type' in tool && tool.type === 'provider')
-}
-
-/**
- * The schema of a tool's arguments, which must describe an object.
- * @throws LlmError `config` when it describes anything else.
- */
-export function objectSchema(tool: ToolDefinition, provider: string): JsonSchema {
-  const schema = asRecord(tool.inputSchema)
-  const type = own(schema, 'type')
-  if (schema !== undefined && (type === undefined || type === 'object')) {
-    return type === undefined ? { type: 'object', ...schema } : schema
-  }
-  throw new LlmError({
-    kind: 'config',
-    provider,
-    message: `The inputSchema of tool ${tool.name} must describe an object: give it "type": "object".`,
-  })
-}
-
 function encodeTools(
   request: Request,
   names: ToolNames,
@@ -370,12 +97,13 @@ function encodeTools(
   for (const tool of request.tools ?? []) {
     if (isDefinition(tool)) {
       const schema = objectSchema(tool, provider)
-      const strict = tool.strict === true ? { schema } : undefined
+      const converted = tool.strict === true ? convertSchema(schema, 'anthropic') : undefined
+      warnings.push(...(converted?.warnings ?? []))
       tools.push({
         name: names.toWire(tool.name),
         description: tool.description,
-        input_schema: strict?.schema ?? schema,
-        strict: strict === undefined ? undefined : true,
+        input_schema: converted?.schema ?? schema,
+        strict: converted?.strict === true ? true : undefined,
       })
     } else if (tool.provider === ANTHROPIC) tools.push(tool.value)
     else
@@ -384,7 +112,7 @@ function encodeTools(
   const { toolChoice, parallelToolCalls } = request
   const choice: Record<string, unknown> = {}
   if (answersByTool(request)) {
-    const alone = tools.length === 0
+    const alone = tools.length === 0 || toolChoice === 'none'
     tools.push({
       name: ANSWER_TOOL,
       description: 'Give the final answer in this shape.',
@@ -452,15 +180,19 @@ type Block = Record<string, unknown>
 
 function encodeTurns(messages: readonly Message[], context: Context): { role: string; content: Block[] }[] {
   const turns: { role: string; content: Block[] }[] = []
-  const merged = mergeTurns(messages.map((message) => asTurn(message, context)))
-  for (const { role, content } of merged) {
+  for (const message of messages) {
+    const { role, content } = asTurn(message, context)
     const blocks = partsOf(content)
       .map((part) => encodePart(part, context))
       .filter((block) => block !== undefined)
+    const last = turns.at(-1)
+    if (last?.role === role) last.content.push(...blocks)
+    else if (blocks.length > 0) turns.push({ role, content: blocks })
+  }
+  for (const turn of turns) {
     // Results must open the turn that follows the calls: 400 "tool_result blocks must come first".
     const isResult = (block: Block) => block['type'] === 'tool_result'
-    const ordered = [...blocks.filter(isResult), ...blocks.filter((block) => !isResult(block))]
-    if (ordered.length > 0) turns.push({ role, content: ordered })
+    turn.content = [...turn.content.filter(isResult), ...turn.content.filter((block) => !isResult(block))]
   }
   const last = turns.at(-1)
   const text = last?.role === 'assistant' ? last.content.at(-1) : undefined
@@ -539,12 +271,7 @@ function encodePart(part: Part, context: Context): Block | undefined {
       return undefined
   }
 }
-
-/** The arguments as the JSON object the API insists on. Quirk 18. */
-export function argsObject(part: Part & { type: 'tool-call' }): Json | Record<string, unknown> {
-  if (part.invalid !== undefined) return invalidArgsObject(part.invalid.raw)
-  return asRecord(part.args) ?? invalidArgsObject(JSON.stringify(part.args) ?? '')
-}
+// -------------------------------------------------------------------------------------------------- media
 
 /**
  * A picture as bytes, address or file id.
@@ -584,39 +311,4 @@ function encodeDocument(part: FilePart, { provider, betas }: Context): Block {
     return { type: 'document', title, source: { type: 'text', media_type: 'text/plain', data: text } }
   }
   throw notMedia(provider, `a file of type ${media.mediaType}; send application/pdf or text`)
-}
-
-/** A `data:` URL is bytes in disguise. */
-export function fromDataUrl<P extends ImagePart | FilePart>(part: P): P {
-  const match = part.url === undefined ? null : /^data:([^;,]*)(?:;[^,]*)?;base64,/i.exec(part.url)
-  if (match === null || part.url === undefined) return part
-  const { url, ...rest } = part
-  return {
-    ...rest,
-    mediaType: match[1] || part.mediaType || '',
-    data: url.slice(match[0].length),
-  } as unknown as P
-}
-
-/** @throws LlmError `invalid-request` for addresses that no provider fetches. */
-export function httpUrl(url: string, provider: string): string {
-  if (/^https?:\/\//i.test(url)) return url
-  throw notMedia(provider, 'an address that is neither http(s) nor base64 data')
-}
-
-function textOfBase64(data: string, provider: string): string {
-  try {
-    return new TextDecoder().decode(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)))
-  } catch {
-    throw notMedia(provider, 'a file whose data is not base64')
-  }
-}
-
-function notMedia(provider: string, what: string): LlmError {
-  return new LlmError({
-    kind: 'invalid-request',
-    provider,
-    phase: 'encode',
-    message: `${provider} cannot be sent ${what}.`,
-  })
 }

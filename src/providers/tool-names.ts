@@ -1,0 +1,81 @@
+/**
+ * Tools as a wire takes them: names and ids in a provider's alphabet, arguments and schemas that are objects.
+ *
+ * In:  the caller's tools and calls. Out: the same, fit for an API that insists on `[a-zA-Z0-9_-]` and objects.
+ * Not here: the fields a provider puts them in.
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Json, JsonSchema, Part, Request, ToolDefinition } from '../types.ts'
+import { asRecord, invalidArgsObject, own } from './body.ts'
+
+/** Tool names as the wire takes them, and back. */
+export interface ToolNames {
+  toWire: (name: string) => string
+  toCaller: (wireName: string) => string
+}
+
+/**
+ * Names outside `[a-zA-Z0-9_-]{1,max}` are rewritten.
+ * @throws LlmError `config` when two tools would share a name.
+ */
+export function toolNames(request: Request, provider: string, max: number): ToolNames {
+  const toWire = (name: string) => name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || '_'
+  const callers = new Map<string, string>()
+  for (const tool of request.tools ?? []) {
+    if (!isDefinition(tool)) continue
+    const wire = toWire(tool.name)
+    if (callers.has(wire)) {
+      throw new LlmError({
+        kind: 'config',
+        provider,
+        message: `Two tools are called ${wire} on the wire to ${provider}: rename one of ${callers.get(wire)} and ${tool.name}.`,
+      })
+    }
+    callers.set(wire, tool.name)
+  }
+  return { toWire, toCaller: (wireName) => callers.get(wireName) ?? wireName }
+}
+
+/** Tool-call ids as the wire takes them: `[a-zA-Z0-9_-]`, at most `max` long, still told apart. */
+export function idMap(max = 128): (id: string) => string {
+  const known = new Map<string, string>()
+  const taken = new Set<string>()
+  return (id) => {
+    let wire = known.get(id)
+    if (wire !== undefined) return wire
+    const plain = id.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || 'call'
+    wire = plain
+    for (let n = 2; taken.has(wire); n++) wire = `${plain.slice(0, max - String(n).length - 1)}_${n}`
+    taken.add(wire)
+    known.set(id, wire)
+    return wire
+  }
+}
+
+/** A function of the caller's, as opposed to a tool of a provider's. */
+export function isDefinition(tool: NonNullable<Request['tools']>[number]): tool is ToolDefinition {
+  return !('type' in tool && tool.type === 'provider')
+}
+
+/**
+ * The schema of a tool's arguments, which must describe an object.
+ * @throws LlmError `config` when it describes anything else.
+ */
+export function objectSchema(tool: ToolDefinition, provider: string): JsonSchema {
+  const schema = asRecord(tool.inputSchema)
+  const type = own(schema, 'type')
+  if (schema !== undefined && (type === undefined || type === 'object')) {
+    return type === undefined ? { type: 'object', ...schema } : schema
+  }
+  throw new LlmError({
+    kind: 'config',
+    provider,
+    message: `The inputSchema of tool ${tool.name} must describe an object: give it "type": "object".`,
+  })
+}
+/** The arguments as the JSON object the API insists on. Quirk 18. */
+export function argsObject(part: Part & { type: 'tool-call' }): Json | Record<string, unknown> {
+  if (part.invalid !== undefined) return invalidArgsObject(part.invalid.raw)
+  return asRecord(part.args) ?? invalidArgsObject(JSON.stringify(part.args) ?? '')
+}
