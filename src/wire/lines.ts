@@ -19,8 +19,11 @@ const CR = 13
  */
 const WINDOW_BYTES = 8 * 1024
 
-/** A carry buffer above this size is given back once its line is complete. */
-const KEPT_CARRY_BYTES = 64 * 1024
+/**
+ * An unfinished line is kept as bytes up to this size and decoded piece by piece beyond. Copying a growing line into
+ * ever larger buffers would be linear on paper, but every fresh megabyte costs its page faults.
+ */
+const CARRY_BYTES = 16 * 1024
 
 /** Takes chunks, answers through `onLines`. */
 export interface LineReader {
@@ -47,36 +50,58 @@ export function createLineReader(options: LineReaderOptions): LineReader {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   // Never longer than a legal line: then only a window that is one single line can break the limit.
   const windowBytes = Math.min(WINDOW_BYTES, maxLineBytes)
-  let carry: Uint8Array = new Uint8Array(0)
+  // The unfinished line: its decoded beginning (usually none) and the bytes behind it.
+  let begun = ''
+  let begunBytes = 0
+  let carry: Uint8Array = new Uint8Array(256)
   let carried = 0
   let endedInCr = false
   let atStart = true
 
-  function emit(bytes: Uint8Array): void {
-    let text = decoder.decode(bytes)
-    if (atStart) {
-      atStart = false
-      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1)
-    }
-    if (carriageReturns && text.includes('\r')) text = text.replace(/\r\n?/g, '\n')
-    onLines(text)
+  function decode(bytes: Uint8Array): string {
+    const text = decoder.decode(bytes)
+    if (!atStart) return text
+    atStart = false
+    return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  }
+
+  function emit(text: string): void {
+    onLines(carriageReturns && text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text)
   }
 
   function append(bytes: Uint8Array, from: number, to: number): void {
-    const length = carried + to - from
-    if (length > carry.length) {
-      const grown = new Uint8Array(Math.max(256, length, Math.min(2 * carry.length, maxLineBytes + 1)))
-      grown.set(carry.subarray(0, carried))
-      carry = grown
+    for (let at = from; at < to;) {
+      if (carried === CARRY_BYTES) decodeBeginning()
+      const end = Math.min(to, at + CARRY_BYTES - carried)
+      const length = carried + end - at
+      if (length > carry.length) {
+        const grown = new Uint8Array(Math.min(CARRY_BYTES, Math.max(length, 2 * carry.length)))
+        grown.set(carry.subarray(0, carried))
+        carry = grown
+      }
+      carry.set(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end), carried)
+      carried = length
+      at = end
     }
-    carry.set(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), carried)
-    carried = length
   }
 
+  function decodeBeginning(): void {
+    const cut = characterEnd(carry, carried)
+    begun += decode(carry.subarray(0, cut))
+    begunBytes += cut
+    carry.copyWithin(0, cut, carried)
+    carried -= cut
+  }
+
+  /** The carried line is complete. A CR can only be its last character: any other would have ended it before. */
   function emitCarry(): void {
-    emit(carry.subarray(0, carried))
+    const text = decode(carry.subarray(0, carried))
     carried = 0
-    if (carry.length > KEPT_CARRY_BYTES) carry = new Uint8Array(0)
+    if (begunBytes === 0) return emit(text)
+    const whole = begun + (text.endsWith('\r') && carriageReturns ? `${text.slice(0, -1)}\n` : text)
+    begun = ''
+    begunBytes = 0
+    onLines(whole)
   }
 
   /** Index of the first line end in [from, to), which holds one. */
@@ -106,7 +131,7 @@ export function createLineReader(options: LineReaderOptions): LineReader {
 
       if (carried > 0 && at < cut) {
         const end = lineEnd(chunk, at, cut)
-        if (carried + end - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
+        if (begunBytes + carried + end - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
         append(chunk, at, end + 1)
         emitCarry()
         at = afterLineEnd(chunk, end)
@@ -118,11 +143,11 @@ export function createLineReader(options: LineReaderOptions): LineReader {
           end = lf === -1 ? lineEnd(chunk, at, cut) : at + lf
           if (lf === -1 && end - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
         }
-        emit(at === 0 && end + 1 === length ? chunk : chunk.subarray(at, end + 1))
+        emit(decode(at === 0 && end + 1 === length ? chunk : chunk.subarray(at, end + 1)))
         at = afterLineEnd(chunk, end)
       }
       if (at < length) {
-        if (carried + length - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
+        if (begunBytes + carried + length - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
         append(chunk, at, length)
       }
     },
@@ -137,6 +162,19 @@ export function createLineReader(options: LineReaderOptions): LineReader {
 /** Where the next line starts, given the index of a line end: behind the LF of a CRLF too. */
 function afterLineEnd(bytes: Uint8Array, end: number): number {
   return bytes[end] === CR && bytes[end + 1] === LF ? end + 2 : end + 1
+}
+
+/**
+ * The largest cut ≤ `length` that is not inside a character: behind an ASCII byte, before a leading byte, or behind
+ * three continuation bytes, which is as many as a character has.
+ */
+function characterEnd(bytes: Uint8Array, length: number): number {
+  for (let cut = length; cut > length - 4; cut -= 1) {
+    const last = bytes[cut - 1]!
+    if (last < 0x80) return cut
+    if (last >= 0xc0) return cut - 1
+  }
+  return length - 1
 }
 
 /** The error of every per-event limit in wire/. */

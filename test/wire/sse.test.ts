@@ -85,6 +85,22 @@ describe('long input', () => {
     }
   })
 
+  it('decodes a long line piece by piece as if it were decoded whole, broken bytes included', () => {
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const random = seeded(seed)
+      // Leading and continuation bytes in every wrong order; no line ends.
+      const alphabet = [
+        0x61, 0x80, 0xbf, 0xc3, 0xa9, 0xe4, 0xb8, 0x96, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0x80, 0xf8, 0xff,
+      ]
+      const body = Uint8Array.from({ length: 40_000 }, () => alphabet[Math.floor(random() * 16)]!)
+      const bytes = new Uint8Array([...utf8('data:'), ...body, 10, 10])
+      const frames = feed(createSseDecoder(), randomSplit(bytes, random))
+      expect(frames.length).toBe(1)
+      expect(frames[0]!.data === decoder.decode(body)).toBe(true)
+    }
+  })
+
   describe('costs', () => {
     afterEach(() => vi.restoreAllMocks())
 
