@@ -296,7 +296,11 @@ const UNSIGNED = 'skip_thought_signature_validator'
 
 function signatureOf(part: Part, context: Context): string | undefined {
   if (part.type === 'provider' || part.type === 'reasoning') return undefined
-  return isForeign(part.origin, [context.name]) ? undefined : asString(part.origin?.['thoughtSignature'])
+  const signature = asString(part.origin?.['thoughtSignature'])
+  if (signature === undefined || !isForeign(part.origin, [context.name])) return signature
+  const message = `A signature made at ${part.origin?.provider} means nothing to ${context.name} and was left out.`
+  context.warnings.push(dropped('messages', message))
+  return undefined
 }
 
 function signed(part: Wire, thoughtSignature: string | undefined): Wire {
