@@ -8,7 +8,9 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { pathToFileURL } from 'node:url'
-import { load, type Model, type Vocabulary } from '../src/learn/llm500.ts'
+import { checksum, load } from '../src/learn/llm500.ts'
+import { dequantize } from '../src/learn/quantize.ts'
+import type { Model, Vocabulary } from '../src/learn/types.ts'
 import { encodePrompt, pieces, type Piece } from './serve-tiny/generate.ts'
 import { parseChatRequest, RequestError, type ChatRequest } from './serve-tiny/request.ts'
 
@@ -27,15 +29,10 @@ export interface TinyServer {
 
 /** Loads the weights and listens on 127.0.0.1; port 0 (the default) takes a free one. */
 export async function serveTiny(options: { port?: number } = {}): Promise<TinyServer> {
-  const { model, vocabulary, header } = load(
-    await readFile(new URL('../fixtures/learn/tiny.llm', import.meta.url)),
-  )
-  const context: Context = {
-    model,
-    vocabulary,
-    fingerprint: `fp_${header.checksum.toString(16)}`,
-    generating: 0,
-  }
+  const file = await readFile(new URL('../fixtures/learn/tiny.llm', import.meta.url))
+  const { model, vocabulary } = load(dequantize(file))
+  const fingerprint = `fp_${checksum(file).toString(16)}`
+  const context: Context = { model, vocabulary, fingerprint, generating: 0 }
   const server = createServer((request, response) => {
     answer(context, request, response).catch((error: unknown) => refuse(response, error))
   })

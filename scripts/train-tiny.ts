@@ -5,7 +5,9 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { wasmMemory } from '../src/learn/gemm-wasm.ts'
-import { createRandom, generate, save } from '../src/learn/llm500.ts'
+import { generate, save } from '../src/learn/llm500.ts'
+import { quantize } from '../src/learn/quantize.ts'
+import { createRandom } from '../src/learn/random.ts'
 import { presets, trainPreset } from '../src/learn/train.ts'
 
 const target = new URL('../fixtures/learn/tiny.llm', import.meta.url)
@@ -18,12 +20,12 @@ for (; next.done !== true; next = run.next()) {
   if (valLoss === undefined) continue
   const seconds = (performance.now() - started) / 1000
   console.log(
-    `step ${step + 1}/${preset.steps}  loss ${loss.toFixed(3)}  validation ${valLoss.toFixed(3)}  ` +
-      `${Math.round(((step + 1) * preset.batch * preset.context) / seconds)} tok/s  ${seconds.toFixed(0)} s`,
+    `step ${step}/${preset.steps}  loss ${loss.toFixed(3)}  validation ${valLoss.toFixed(3)}  ` +
+      `${Math.round((step * preset.batch * preset.context) / seconds)} tok/s  ${seconds.toFixed(0)} s`,
   )
 }
 const { model, vocabulary, trigramLoss } = next.value
-const file = save(model, vocabulary.chars, 'int8')
+const file = quantize(save(model, vocabulary.chars))
 mkdirSync(new URL('.', target), { recursive: true })
 writeFileSync(target, file)
 console.log(`trigram baseline ${trigramLoss.toFixed(3)}; wrote ${file.length} bytes`)

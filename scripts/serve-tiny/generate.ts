@@ -4,7 +4,9 @@
  * that may be the beginning of a stop sequence is held back until that is decided. An empty line ends a tale: it is
  * this model's end-of-text.
  */
-import { createRandom, generate, type Model, type Vocabulary } from '../../src/learn/llm500.ts'
+import { generate } from '../../src/learn/llm500.ts'
+import { createRandom } from '../../src/learn/random.ts'
+import type { Model, Vocabulary } from '../../src/learn/types.ts'
 import type { ChatRequest } from './request.ts'
 
 /** One token as it goes over the wire. */

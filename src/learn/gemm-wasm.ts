@@ -6,7 +6,8 @@
  * Follows the WebAssembly Core Specification 2.0, §5 (binary format). Not here: relaxed fused multiply-add, whose
  * results differ between CPUs.
  */
-import { blockedGemm, plainMemory, type Memory } from './llm500.ts'
+import { blockedGemm, plainMemory } from './gemm.ts'
+import type { Memory } from './types.ts'
 
 /** Nested lists of bytes, flattened when a section is measured. */
 type Code = (number | Code)[]
@@ -113,8 +114,7 @@ export function wasmMemory(length: number): Memory {
       const m = M - (M % 4)
       const n = N - (N % 8)
       if (m > 0 && n > 0 && K > 0) {
-        const add = accumulate ? 1 : 0
-        kernel(4 * out, 4 * a, 4 * b, m, n, K, 4 * aRow, 4 * aCol, 4 * bRow, 4 * outRow, add)
+        kernel(4 * out, 4 * a, 4 * b, m, n, K, 4 * aRow, 4 * aCol, 4 * bRow, 4 * outRow, accumulate)
         if (n < N) plain(out + n, a, b + n, m, N - n, K, aRow, aCol, bRow, outRow, accumulate)
         if (m < M) plain(out + m * outRow, a + m * aRow, b, M - m, N, K, aRow, aCol, bRow, outRow, accumulate)
       } else plain(out, a, b, M, N, K, aRow, aCol, bRow, outRow, accumulate)

@@ -1,210 +1,76 @@
 /**
- * A complete GPT in under 500 lines: characters in, a trained model and new text out, no dependency.
+ * A complete GPT in under 500 lines of code: characters in, a trained model and new text out, no dependency.
  * In: a string. Out: a model, its loss as it learns, text, and a file of weights that loads again.
  * The architecture is GPT-2's (Radford et al. 2019: pre-LayerNorm, biases, tanh-GELU, tied head), so that
  * other engines can run what is trained here (gguf.ts, safetensors.ts). Not here: dropout, byte pairs, GPUs.
  *
  * Every number lives in ONE flat array `f`; a tensor is an integer, the index of its first element, as a
- * pointer is in C. Each layer is a forward/backward PAIR; the shapes stand in the comment above it.
+ * pointer is in C. Each layer is a forward/backward PAIR whose comment lists its arguments and their shapes.
  * B batch rows, T time steps, C channels, H heads, D = C/H, V vocabulary, L layers, R = B·T rows.
  * Every clever loop has a slow twin in naive.ts that says the same thing plainly: the tests compare them.
  */
 
-// ─── 1. Text: a character is a token ────────────────────────────────────────────────────────────────────
+import { plainMemory } from './gemm.ts'
+import { createRandom, gaussian, type Random } from './random.ts'
+import type { Cache, Corpus, Floats, Generated, GenerateOptions, Header, Loaded } from './types.ts'
+import type { Memory, Model, ModelOptions, SampleOptions, Shape, Tensor } from './types.ts'
+import type { TrainOptions, TrainStep, Vocabulary } from './types.ts'
 
-/** Characters ↔ token ids. The id of a character is its index in `chars`. */
-export interface Vocabulary {
-  /** Every known character, in code point order. */
-  readonly chars: readonly string[]
-  /** Ids of a text. A character the model does not know is clamped: see {@link createVocabulary}. */
-  encode(text: string): Int32Array
-  /** Text of some ids. Throws RangeError on an id outside the vocabulary. */
-  decode(ids: ArrayLike<number>): string
-}
+// ─── 1. Text: a character is a token ────────────────────────────────────────────────────────────────────
 
 /**
  * The vocabulary of a text, or of a list of characters. The documented clamp for characters outside it, in
- * this order: its NFKD base (é → e, ﬁ → fi, ① → 1), plain quotes and dashes for typographic ones, the other
- * case, then a space; where even the space is unknown, nothing.
+ * this order: its NFKD base (é → e, ﬁ → fi, ① → 1), plain quotes and stops for typographic ones, the other
+ * case, then a space; where even the space is unknown, nothing. Throws RangeError below two characters.
  */
 export function createVocabulary(text: Iterable<string>): Vocabulary {
   const chars = [...new Set(text)].sort()
-  if (chars.length < 2) throw new RangeError('The corpus needs at least two different characters.')
+  if (chars.length < 2) throw new RangeError('A corpus needs at least two different characters.')
   const ids = new Map(chars.map((char, id) => [char, id]))
-  const plain = new Map([...'‘’‚“”„–—−…'].map((char, i) => [char, `'''"""---.`[i] ?? ' ']))
-  const look = (char: string): number | undefined =>
+  const plain = new Map([...'‘’“”–—'].map((char, i) => [char, `''""--`[i]!]))
+  const find = (char: string): number | undefined =>
     ids.get(char) ?? ids.get(char.toLowerCase()) ?? ids.get(char.toUpperCase())
   const clamp = (char: string): number[] => {
-    const base = [...char.normalize('NFKD')].map((c) => look(plain.get(c) ?? c))
+    const base = [...char.normalize('NFKD')].map((c) => find(plain.get(c) ?? c))
     const known = base.filter((id) => id !== undefined)
-    return known.length > 0 ? known : [ids.get(' ')].filter((id) => id !== undefined)
+    return known.length > 0 ? known : [ids.get(' ') ?? []].flat()
   }
   const encode = (source: string): Int32Array =>
     Int32Array.from([...source].flatMap((char) => ids.get(char) ?? clamp(char)))
-  const decode = (tokens: ArrayLike<number>): string =>
-    Array.from(tokens, (id) => {
-      if (chars[id] === undefined) throw new RangeError(`Token ${id} is not in 0..${chars.length - 1}.`)
-      return chars[id]
-    }).join('')
+  const decode = (tokens: ArrayLike<number>): string => {
+    const unknown = Array.from(tokens).find((id) => chars[id] === undefined)
+    if (unknown !== undefined) throw new RangeError(`Token ${unknown} is not in the vocabulary.`)
+    return Array.from(tokens, (id) => chars[id]).join('')
+  }
   return { chars, encode, decode }
 }
 
-/** Seeded uniform numbers in [0, 1): 32 bits of splitmix-style mixing, the same on every engine. */
-export function createRandom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x9e3779b9) | 0
-    let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
-    return ((z ^ (z >>> 15)) >>> 0) / 4294967296
-  }
-}
+// ─── 2. Layers in pairs: what a layer computes; how an error at its output reaches its inputs ──────────────
 
-// ─── 2. Memory and the one matrix product ───────────────────────────────────────────────────────────────
+/** Arguments: addresses in memory, then sizes, as the layer's comment lists them. */
+type Layer = (memory: Memory, ...args: number[]) => void
+/** The same for the two ends of the model, which also see token ids. */
+type TokenLayer<Result = void> = (m: Memory, ids: Ids, ...args: number[]) => Result
+type Ids = ArrayLike<number>
 
-/** float32 to train, float64 to prove the gradients. */
-export type Floats = Float32Array | Float64Array
-
-/**
- * out[m,n] = (add ? out[m,n] : 0) + Σk a[m,k]·b[k,n], all three in the same memory. `a` is read through two
- * strides (swap them: a transposed), `b` and `out` have contiguous rows `bRow` and `outRow` apart.
- */
-export type Gemm = (
-  out: number,
-  a: number,
-  b: number,
-  M: number,
-  N: number,
-  K: number,
-  aRow: number,
-  aCol: number,
-  bRow: number,
-  outRow: number,
-  add: boolean,
-) => void
-
-/** One flat array and the matrix product over it. `wasmMemory` (gemm-wasm.ts) is the fast one. */
-export interface Memory {
-  readonly f: Floats
-  readonly gemm: Gemm
-}
-
-/** The memory of a layer that multiplies no matrices. */
-export type Numbers = Pick<Memory, 'f'>
-
-/** Float32 memory with the register-blocked product below. */
-export function plainMemory(length: number): Memory {
-  const f = new Float32Array(length)
-  return { f, gemm: blockedGemm(f) }
-}
-
-/** Float64 memory: the precision in which gradients are checked against finite differences. */
-export function doubleMemory(length: number): Memory {
-  const f = new Float64Array(length)
-  return { f, gemm: blockedGemm(f) }
-}
-
-/** 4 × 2 outputs at a time: each loaded number is used 2 or 4 times before it leaves its register. */
-export function blockedGemm(f: Floats): Gemm {
-  return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
-    const put = (at: number, sum: number): void => {
-      f[at] = (add ? f[at]! : 0) + sum
-    }
-    for (let m = 0; m < M; m += 4) {
-      for (let n = 0; n < N; n += 2) {
-        const o = out + m * outRow + n
-        let p = a + m * aRow
-        let q = b + n
-        if (m + 4 > M || n + 2 > N) {
-          for (let i = 0; i < Math.min(4, M - m); i++) {
-            for (let j = 0; j < Math.min(2, N - n); j++) {
-              let sum = 0
-              for (let k = 0; k < K; k++) sum += f[p + i * aRow + k * aCol]! * f[q + j + k * bRow]!
-              put(o + i * outRow + j, sum)
-            }
-          }
-          continue
-        }
-        let s00 = 0
-        let s01 = 0
-        let s10 = 0
-        let s11 = 0
-        let s20 = 0
-        let s21 = 0
-        let s30 = 0
-        let s31 = 0
-        for (let k = 0; k < K; k++) {
-          const b0 = f[q]!
-          const b1 = f[q + 1]!
-          const a0 = f[p]!
-          const a1 = f[p + aRow]!
-          const a2 = f[p + 2 * aRow]!
-          const a3 = f[p + 3 * aRow]!
-          s00 += a0 * b0
-          s01 += a0 * b1
-          s10 += a1 * b0
-          s11 += a1 * b1
-          s20 += a2 * b0
-          s21 += a2 * b1
-          s30 += a3 * b0
-          s31 += a3 * b1
-          p += aCol
-          q += bRow
-        }
-        put(o, s00)
-        put(o + 1, s01)
-        put(o + outRow, s10)
-        put(o + outRow + 1, s11)
-        put(o + 2 * outRow, s20)
-        put(o + 2 * outRow + 1, s21)
-        put(o + 3 * outRow, s30)
-        put(o + 3 * outRow + 1, s31)
-      }
-    }
-  }
-}
-
-// ─── 3. Layers, in pairs: what a layer computes, and how an error at its output reaches its inputs ──────────
-
-/** out = x·W + b.  x (R,K) · W (K,N) + b (N) → out (R,N) */
-export function linearForward(
-  { f, gemm }: Memory,
-  out: number,
-  x: number,
-  w: number,
-  b: number,
-  R: number,
-  K: number,
-  N: number,
-): void {
+/** (out, x, w, b, R, K, N): out (R,N) = x (R,K)·w (K,N) + b (N) */
+export const linearForward: Layer = ({ f, gemm }, out, x, w, b, R, K, N) => {
   for (let r = 0; r < R; r++) f.copyWithin(out + r * N, b, b + N)
-  gemm(out, x, w, R, N, K, K, 1, N, N, true)
+  gemm(out, x, w, R, N, K, K, 1, N, N, 1)
 }
 
-/** dx = dout·Wᵀ (R,K) · dW += xᵀ·dout (K,N) · db += Σrows dout (N).  `scratch` holds Wᵀ (N,K). */
-export function linearBackward(
-  { f, gemm }: Memory,
-  dx: number,
-  dw: number,
-  db: number,
-  dout: number,
-  x: number,
-  w: number,
-  scratch: number,
-  R: number,
-  K: number,
-  N: number,
-): void {
-  transpose(f, scratch, w, K, N, N)
-  gemm(dx, dout, scratch, R, K, N, N, 1, K, K, false)
-  gemm(dw, x, dout, K, N, R, 1, K, N, N, true)
+/** (dx, dw, db, dout, x, w, wT, R, K, N): dx = dout·wᵀ · dw += xᵀ·dout · db += Σr dout; wT (N,K) is scratch */
+export const linearBackward: Layer = ({ f, gemm }, dx, dw, db, dout, x, w, wT, R, K, N) => {
+  transpose(f, wT, w, K, N, N)
+  gemm(dx, dout, wT, R, K, N, N, 1, K, K, 0)
+  gemm(dw, x, dout, K, N, R, 1, K, N, N, 1)
   for (let r = 0; r < R; r++) {
     for (let n = 0; n < N; n++) f[db + n]! += f[dout + r * N + n]!
   }
 }
 
-/** out (columns,rows) = x (rows,columns)ᵀ, where the rows of x lie `stride` apart. */
-function transpose(f: Floats, out: number, x: number, rows: number, cols: number, stride: number): void {
+/** out (cols,rows) = xᵀ, the rows of x lying `stride` apart. */
+function transpose(f: Floats, out: number, x: number, rows: number, cols: number, stride: number) {
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < cols; c++) f[out + c * rows + r] = f[x + r * stride + c]!
   }
@@ -212,18 +78,8 @@ function transpose(f: Floats, out: number, x: number, rows: number, cols: number
 
 const EPSILON = 1e-5
 
-/** out = (x − mean) / √(var + ε) · w + b, every row by itself.  x, out (R,C) · mean, rstd (R) · w, b (C) */
-export function layerNormForward(
-  { f }: Numbers,
-  out: number,
-  mean: number,
-  rstd: number,
-  x: number,
-  w: number,
-  b: number,
-  R: number,
-  C: number,
-): void {
+/** (out, mean, rstd, x, w, b, R, C): out = (x − mean)·rstd·w + b, every row of x (R,C) by itself */
+export const layerNormForward: Layer = ({ f }, out, mean, rstd, x, w, b, R, C) => {
   for (let r = 0; r < R; r++) {
     const row = x + r * C
     let sum = 0
@@ -238,20 +94,11 @@ export function layerNormForward(
   }
 }
 
-/** dx += (g − avg(g) − x̂·avg(g·x̂))·rstd with g = dout·w, x̂ the normalised x; dw += dout·x̂; db += dout. */
-export function layerNormBackward(
-  { f }: Numbers,
-  dx: number,
-  dw: number,
-  db: number,
-  dout: number,
-  x: number,
-  w: number,
-  mean: number,
-  rstd: number,
-  R: number,
-  C: number,
-): void {
+/**
+ * (dx, dw, db, dout, x, w, mean, rstd, R, C): with x̂ = (x − mean)·rstd and g = dout·w,
+ * dx += (g − avg(g) − x̂·avg(g·x̂))·rstd · dw += Σr dout·x̂ · db += Σr dout
+ */
+export const layerNormBackward: Layer = ({ f }, dx, dw, db, dout, x, w, mean, rstd, R, C) => {
   for (let r = 0; r < R; r++) {
     const mu = f[mean + r]!
     const s = f[rstd + r]!
@@ -273,168 +120,109 @@ export function layerNormBackward(
   }
 }
 
-const GELU = 2 * Math.sqrt(2 / Math.PI)
+/** The share of v that GELU lets through: σ(2u), u = √(2/π)·(v + 0.044715v³), which is (1 + tanh u)/2. */
+const gate = (v: number): number => 1 / (1 + Math.exp(-SLOPE * (v + 0.044715 * v * v * v)))
+const SLOPE = 2 * Math.sqrt(2 / Math.PI)
 
-/** out = x·σ(2u), u = √(2/π)(x + 0.044715x³): the tanh form of GELU, written with one exponential. */
-export function geluForward({ f }: Numbers, out: number, x: number, n: number): void {
-  for (let i = 0; i < n; i++) {
-    const v = f[x + i]!
-    f[out + i] = v / (1 + Math.exp(-GELU * (v + 0.044715 * v * v * v)))
-  }
+/** (out, x, n): out = x·gate(x) */
+export const geluForward: Layer = ({ f }, out, x, n) => {
+  for (let i = 0; i < n; i++) f[out + i] = f[x + i]! * gate(f[x + i]!)
 }
 
-/** dx = dout·(σ + x·σ(1 − σ)·2u′).  In place where dx = dout. */
-export function geluBackward({ f }: Numbers, dx: number, dout: number, x: number, n: number): void {
+/** (dx, dout, x, n): dx = dout·(s + x·s·(1 − s)·2u′), s = gate(x); dx may be dout */
+export const geluBackward: Layer = ({ f }, dx, dout, x, n) => {
   for (let i = 0; i < n; i++) {
     const v = f[x + i]!
-    const s = 1 / (1 + Math.exp(-GELU * (v + 0.044715 * v * v * v)))
-    f[dx + i] = f[dout + i]! * (s + v * s * (1 - s) * GELU * (1 + 0.134145 * v * v))
+    const s = gate(v)
+    f[dx + i] = f[dout + i]! * (s + v * s * (1 - s) * SLOPE * (1 + 3 * 0.044715 * v * v))
   }
 }
 
 /**
- * Causal multi-head attention: out = softmax(q·kᵀ/√D)·v, position t seeing only positions ≤ t.
- * qkv (B,T,3C) · att (B,H,T,T), each row a distribution, zero above the diagonal · out (B,T,C) · scratch (D,T)
+ * (out, att, qkv, kT, B, T, C, H): out (B,T,C) = att·v per head, att (B,H,T,T) = softmax(q·kᵀ/√D) where row t
+ * sees columns ≤ t; qkv (B,T,3C) holds q, k and v of a position side by side; kT (D,T) is scratch.
  */
-export function attentionForward(
-  { f, gemm }: Memory,
-  out: number,
-  att: number,
-  qkv: number,
-  scratch: number,
-  B: number,
-  T: number,
-  C: number,
-  H: number,
-): void {
+export const attentionForward: Layer = ({ f, gemm }, out, att, qkv, kT, B, T, C, H) => {
   const D = C / H
-  const scale = 1 / Math.sqrt(D)
-  for (let bh = 0; bh < B * H; bh++) {
-    const q = qkv + Math.floor(bh / H) * T * 3 * C + (bh % H) * D
-    const p = att + bh * T * T
-    transpose(f, scratch, q + C, T, D, 3 * C)
-    gemm(p, q, scratch, T, T, D, 3 * C, 1, T, T, false)
-    for (let t = 0; t < T; t++) softmaxRow(f, p + t * T, t + 1, T, scale)
-    const o = out + Math.floor(bh / H) * T * C + (bh % H) * D
-    gemm(o, p, q + 2 * C, T, D, T, T, 1, 3 * C, C, false)
+  for (let i = 0; i < B * H; i++) {
+    const [b, head, p] = [Math.floor(i / H), (i % H) * D, att + i * T * T]
+    const q = qkv + b * T * 3 * C + head
+    transpose(f, kT, q + C, T, D, 3 * C)
+    gemm(p, q, kT, T, T, D, 3 * C, 1, T, T, 0)
+    for (let t = 0; t < T; t++) softmaxRow(f, p + t * T, t + 1, T, 1 / Math.sqrt(D))
+    gemm(out + b * T * C + head, p, q + 2 * C, T, D, T, T, 1, 3 * C, C, 0)
   }
 }
 
-/** In place: the first n of `width` scores become softmax(scale·score), the rest (the future) zero. */
+/** In place: the first n of `width` scores become softmax(scale·score), the others (the future) 0. */
 function softmaxRow(f: Floats, row: number, n: number, width: number, scale: number): void {
   let max = -Infinity
-  for (let i = 0; i < n; i++) max = Math.max(max, f[row + i]!)
+  for (let i = row; i < row + n; i++) max = Math.max(max, f[i]!)
   let sum = 0
-  for (let i = 0; i < n; i++) {
-    const e = Math.exp((f[row + i]! - max) * scale)
-    f[row + i] = e
+  for (let i = row; i < row + n; i++) {
+    const e = Math.exp((f[i]! - max) * scale)
+    f[i] = e
     sum += e
   }
-  for (let i = 0; i < n; i++) f[row + i]! /= sum
+  for (let i = row; i < row + n; i++) f[i]! /= sum
   f.fill(0, row + n, row + width)
 }
 
-/** dqkv (B,T,3C) from dout (B,T,C): the four products of the forward pass, in reverse. scratch (D,T) + (T,T) */
-export function attentionBackward(
-  { f, gemm }: Memory,
-  dqkv: number,
-  dout: number,
-  att: number,
-  qkv: number,
-  scratch: number,
-  B: number,
-  T: number,
-  C: number,
-  H: number,
-): void {
+/** (dqkv, dout, att, qkv, vT, ds, B, T, C, H): the forward pass in reverse; vT (D,T), ds (T,T) are scratch */
+export const attentionBackward: Layer = ({ f, gemm }, dqkv, dout, att, qkv, vT, ds, B, T, C, H) => {
   const D = C / H
   const scale = 1 / Math.sqrt(D)
-  const ds = scratch + D * T
-  for (let bh = 0; bh < B * H; bh++) {
-    const head = Math.floor(bh / H) * T * 3 * C + (bh % H) * D
-    const q = qkv + head
-    const dq = dqkv + head
-    const p = att + bh * T * T
-    const d = dout + Math.floor(bh / H) * T * C + (bh % H) * D
-    transpose(f, scratch, q + 2 * C, T, D, 3 * C)
-    gemm(ds, d, scratch, T, T, D, C, 1, T, T, false)
-    gemm(dq + 2 * C, p, d, T, D, T, 1, T, C, 3 * C, false)
-    for (let t = 0; t < T; t++) {
+  for (let i = 0; i < B * H; i++) {
+    const [b, head, p] = [Math.floor(i / H), (i % H) * D, att + i * T * T]
+    const q = qkv + b * T * 3 * C + head
+    const dq = dqkv + b * T * 3 * C + head
+    const d = dout + b * T * C + head
+    transpose(f, vT, q + 2 * C, T, D, 3 * C)
+    gemm(ds, d, vT, T, T, D, C, 1, T, T, 0)
+    gemm(dq + 2 * C, p, d, T, D, T, 1, T, C, 3 * C, 0)
+    for (let row = 0; row < T * T; row += T) {
       let dot = 0
-      for (let i = 0; i <= t; i++) dot += f[p + t * T + i]! * f[ds + t * T + i]!
-      for (let i = 0; i < T; i++) f[ds + t * T + i] = f[p + t * T + i]! * (f[ds + t * T + i]! - dot) * scale
+      for (let k = row; k < row + T; k++) dot += f[p + k]! * f[ds + k]!
+      for (let k = row; k < row + T; k++) f[ds + k] = f[p + k]! * (f[ds + k]! - dot) * scale
     }
-    gemm(dq, ds, q + C, T, D, T, T, 1, 3 * C, 3 * C, false)
-    gemm(dq + C, ds, q, T, D, T, 1, T, 3 * C, 3 * C, false)
+    gemm(dq, ds, q + C, T, D, T, T, 1, 3 * C, 3 * C, 0)
+    gemm(dq + C, ds, q, T, D, T, 1, T, 3 * C, 3 * C, 0)
   }
 }
 
-/** out[r] = wte[token of r] + wpe[time of r].  wte (V,C) · wpe (T,C) · out (R,C) */
-export function embedForward(
-  { f }: Numbers,
-  out: number,
-  wte: number,
-  wpe: number,
-  tokens: ArrayLike<number>,
-  T: number,
-  C: number,
-): void {
-  for (let r = 0; r < tokens.length; r++) {
-    for (let c = 0; c < C; c++) f[out + r * C + c] = f[wte + tokens[r]! * C + c]! + f[wpe + (r % T) * C + c]!
+/** (out, wte, wpe, T, C): out[r] = wte[ids[r]] + wpe[r mod T]; wte (V,C), wpe (T,C) */
+export const embedForward: TokenLayer = ({ f }, ids, out, wte, wpe, T, C) => {
+  for (let r = 0; r < ids.length; r++) {
+    const [token, time] = [wte + ids[r]! * C, wpe + (r % T) * C]
+    for (let c = 0; c < C; c++) f[out + r * C + c] = f[token + c]! + f[time + c]!
   }
 }
 
-/** dwte[token of r] += dout[r] · dwpe[time of r] += dout[r] */
-export function embedBackward(
-  { f }: Numbers,
-  dwte: number,
-  dwpe: number,
-  dout: number,
-  tokens: ArrayLike<number>,
-  T: number,
-  C: number,
-): void {
-  for (let r = 0; r < tokens.length; r++) {
+/** (dwte, dwpe, dout, T, C): dwte[ids[r]] += dout[r] · dwpe[r mod T] += dout[r] */
+export const embedBackward: TokenLayer = ({ f }, ids, dwte, dwpe, dout, T, C) => {
+  for (let r = 0; r < ids.length; r++) {
+    const [token, time] = [dwte + ids[r]! * C, dwpe + (r % T) * C]
     for (let c = 0; c < C; c++) {
-      f[dwte + tokens[r]! * C + c]! += f[dout + r * C + c]!
-      f[dwpe + (r % T) * C + c]! += f[dout + r * C + c]!
+      f[token + c]! += f[dout + r * C + c]!
+      f[time + c]! += f[dout + r * C + c]!
     }
   }
 }
 
-/** logits = x·wteᵀ: the table that reads characters also names them.  x (R,C) · wte (V,C) → (R,V) */
-export function headForward(
-  { f, gemm }: Memory,
-  logits: number,
-  x: number,
-  wte: number,
-  scratch: number,
-  R: number,
-  C: number,
-  V: number,
-): void {
-  transpose(f, scratch, wte, V, C, C)
-  gemm(logits, x, scratch, R, V, C, C, 1, V, V, false)
+/** (logits, x, wte, wT, R, C, V): logits (R,V) = x·wteᵀ, the table that reads characters also names them */
+export const headForward: Layer = ({ f, gemm }, logits, x, wte, wT, R, C, V) => {
+  transpose(f, wT, wte, V, C, C)
+  gemm(logits, x, wT, R, V, C, C, 1, V, V, 0)
 }
 
-/** dx = dlogits·wte · dwte += dlogitsᵀ·x (the second of wte's two gradients; embedBackward adds the other) */
-export function headBackward(
-  { gemm }: Memory,
-  dx: number,
-  dwte: number,
-  dlogits: number,
-  x: number,
-  wte: number,
-  R: number,
-  C: number,
-  V: number,
-): void {
-  gemm(dx, dlogits, wte, R, C, V, V, 1, C, C, false)
-  gemm(dwte, dlogits, x, V, C, R, 1, V, C, C, true)
+/** (dx, dwte, dlogits, x, wte, R, C, V): dx = dlogits·wte · dwte += dlogitsᵀ·x; embedBackward adds the rest */
+export const headBackward: Layer = ({ gemm }, dx, dwte, dlogits, x, wte, R, C, V) => {
+  gemm(dx, dlogits, wte, R, C, V, V, 1, C, C, 0)
+  gemm(dwte, dlogits, x, V, C, R, 1, V, C, C, 1)
 }
 
-/** Mean cross-entropy in nats: avg of −log softmax(logits)[target]. In place: logits (R,V) become probabilities. */
-export function lossForward({ f }: Numbers, logits: number, targets: ArrayLike<number>, V: number): number {
+/** (logits, V): mean of −log softmax(logits)[target] in nats; logits (R,V) become probabilities in place */
+export const lossForward: TokenLayer<number> = ({ f }, targets, logits, V) => {
   let sum = 0
   for (let r = 0; r < targets.length; r++) {
     softmaxRow(f, logits + r * V, V, V, 1)
@@ -443,354 +231,234 @@ export function lossForward({ f }: Numbers, logits: number, targets: ArrayLike<n
   return sum / targets.length
 }
 
-/** In place: probabilities (R,V) become dlogits = (p − onehot(target)) / R. */
-export function lossBackward({ f }: Numbers, probs: number, targets: ArrayLike<number>, V: number): void {
-  const R = targets.length
-  for (let r = 0; r < R; r++) f[probs + r * V + targets[r]!]! -= 1
-  for (let i = 0; i < R * V; i++) f[probs + i]! /= R
+/** (probs, V): probabilities (R,V) become dlogits = (p − onehot(target)) / R in place */
+export const lossBackward: TokenLayer = ({ f }, targets, probs, V) => {
+  for (let r = 0; r < targets.length; r++) f[probs + r * V + targets[r]!]! -= 1
+  for (let i = probs; i < probs + targets.length * V; i++) f[i]! /= targets.length
 }
 
-// ─── 4. The model: parameters, activations, forward, backward ───────────────────────────────────────────
+// ─── 3. The model: its tensors, forward, backward ───────────────────────────────────────────────────────
 
-/** The five numbers that fix a model. `channels` must be a multiple of `heads`. */
-export interface Shape {
-  readonly layers: number
-  readonly heads: number
-  readonly channels: number
-  /** Longest window in tokens. */
-  readonly context: number
-  readonly vocab: number
-}
-
-/** One parameter tensor; names and (in, out) orientation are those of GPT-2's published checkpoints. */
-export interface Tensor {
-  readonly name: string
-  readonly dims: readonly number[]
-  /** Index of the first element in `f`. */
-  readonly at: number
-  readonly size: number
-}
-
-/** Parameters in `f` at [0, P), then gradients, then AdamW's two moments, then activations. */
-export interface Model extends Memory {
-  readonly shape: Shape
-  readonly tensors: readonly Tensor[]
-  /** Number of parameters, P. */
-  readonly params: number
-  /** Rows R the activations have room for; 0 when the model was made for inference only. */
-  readonly rows: number
-  /** Where each tensor and activation starts. */
-  readonly at: (name: string) => number
-  /** Optimizer steps taken. */
-  step: number
-}
-
-/** What {@link createModel} can be told. */
-export interface ModelOptions {
-  /** Windows per training step; 0 (default) reserves nothing for training. */
-  readonly batch?: number
-  /** Seed of the initial weights; default 1. */
-  readonly seed?: number
-  /** Where numbers live; default {@link plainMemory}. */
-  readonly memory?: (length: number) => Memory
-}
-
-/** Name → dims of every parameter tensor, in file order. */
-export function parameterShapes({ layers, channels: C, context, vocab }: Shape): [string, number[]][] {
-  const block = (l: number): [string, number[]][] => [
-    [`h.${l}.ln_1.weight`, [C]],
-    [`h.${l}.ln_1.bias`, [C]],
-    [`h.${l}.attn.c_attn.weight`, [C, 3 * C]],
-    [`h.${l}.attn.c_attn.bias`, [3 * C]],
-    [`h.${l}.attn.c_proj.weight`, [C, C]],
-    [`h.${l}.attn.c_proj.bias`, [C]],
-    [`h.${l}.ln_2.weight`, [C]],
-    [`h.${l}.ln_2.bias`, [C]],
-    [`h.${l}.mlp.c_fc.weight`, [C, 4 * C]],
-    [`h.${l}.mlp.c_fc.bias`, [4 * C]],
-    [`h.${l}.mlp.c_proj.weight`, [4 * C, C]],
-    [`h.${l}.mlp.c_proj.bias`, [C]],
+/** Name and dims of every parameter tensor, in file order. */
+export function parameterShapes(shape: Shape): [name: string, dims: number[]][] {
+  const { layers, channels: C, context, vocab } = shape
+  const pair = (name: string, ...dims: number[]): [string, number[]][] => [
+    [`${name}.weight`, dims],
+    [`${name}.bias`, dims.slice(-1)],
   ]
-  return [
-    ['wte.weight', [vocab, C]],
-    ['wpe.weight', [context, C]],
-    ...Array.from({ length: layers }, (_, l) => block(l)).flat(),
-    ['ln_f.weight', [C]],
-    ['ln_f.bias', [C]],
-  ]
+  const blocks = Array.from({ length: layers }, (_, l) => [
+    ...pair(`h.${l}.ln_1`, C),
+    ...pair(`h.${l}.attn.c_attn`, C, 3 * C),
+    ...pair(`h.${l}.attn.c_proj`, C, C),
+    ...pair(`h.${l}.ln_2`, C),
+    ...pair(`h.${l}.mlp.c_fc`, C, 4 * C),
+    ...pair(`h.${l}.mlp.c_proj`, 4 * C, C),
+  ])
+  const [wte, wpe] = [pair('wte', vocab, C)[0]!, pair('wpe', context, C)[0]!]
+  return [wte, wpe, ...blocks.flat(), ...pair('ln_f', C)]
+}
+
+/** Name and width of every activation of R rows: [of each layer, of the model as a whole]. */
+function activationWidths({ layers, heads, channels: C, context: T, vocab: V }: Shape) {
+  const attention = { x: C, norm1: C, mean1: 1, rstd1: 1, qkv: 3 * C, att: heads * T, heads: C }
+  const mlp = { mid: C, norm2: C, mean2: 1, rstd2: 1, up: 4 * C, act: 4 * C }
+  const ends = { [`x.${layers}`]: C, normF: C, meanF: 1, rstdF: 1, logits: V, branch: C }
+  const backward = { dx: C, dnorm: C, dqkv: 3 * C, dup: 4 * C }
+  return { perLayer: { ...attention, ...mlp }, once: { ...ends, ...backward } }
 }
 
 /**
  * A new model with GPT-2's initial weights: N(0, 0.02), the projections into the residual stream scaled by
- * 1/√(2·layers), gains 1, biases 0. Throws RangeError on a shape that cannot be.
+ * 1/√(2L), gains 1, biases 0. Throws RangeError on a shape that cannot be.
  */
 export function createModel(shape: Shape, options: ModelOptions = {}): Model {
   const { batch = 0, seed = 1, memory = plainMemory } = options
-  const { layers: L, heads: H, channels: C, context: T, vocab: V } = shape
-  const whole = [L, H, C, T, V].every((n) => Number.isSafeInteger(n) && n > 0)
-  if (!whole || C % H !== 0 || V < 2) {
-    throw new RangeError(
-      `Impossible model shape ${JSON.stringify(shape)}: positive integers, C % H = 0, V ≥ 2.`,
-    )
+  const { layers, heads, channels: C, context: T, vocab: V } = shape
+  const whole = [layers, heads, C, T, V].every((n) => Number.isSafeInteger(n) && n > 0)
+  if (!whole || C % heads !== 0) {
+    throw new RangeError(`No model has the shape ${JSON.stringify(shape)} (channels % heads = 0).`)
   }
   const at = new Map<string, number>()
   let end = 0
-  const claim = (name: string, size: number): number => {
+  const claim = (name: string, size: number): void => {
     at.set(name, end)
     end += size
-    return end - size
   }
-  const tensors = parameterShapes(shape).map(([name, dims]) => {
+  const tensors = parameterShapes(shape).map(([name, dims]): Tensor => {
     const size = dims.reduce((a, b) => a * b)
-    return { name, dims, size, at: claim(name, size) }
+    claim(name, size)
+    return { name, dims, size, at: end - size }
   })
   const params = end
-  const R = batch * T
-  if (R > 0) {
+  const rows = batch * T
+  if (rows > 0) {
+    const { perLayer, once } = activationWidths(shape)
     for (const name of ['gradient', 'moment1', 'moment2']) claim(name, params)
-    claim('x.0', R * C)
-    for (let l = 0; l < L; l++) {
-      for (const name of ['mean1', 'rstd1', 'mean2', 'rstd2']) claim(`${name}.${l}`, R)
-      for (const name of ['norm1', 'heads', 'mid', 'norm2']) claim(`${name}.${l}`, R * C)
-      claim(`qkv.${l}`, R * 3 * C)
-      claim(`att.${l}`, R * H * T)
-      claim(`up.${l}`, R * 4 * C)
-      claim(`act.${l}`, R * 4 * C)
-      claim(`x.${l + 1}`, R * C)
+    for (const [name, width] of Object.entries(once)) claim(name, rows * width)
+    for (let l = 0; l < layers; l++) {
+      for (const [name, width] of Object.entries(perLayer)) claim(`${name}.${l}`, rows * width)
     }
-    for (const name of ['meanF', 'rstdF']) claim(name, R)
-    for (const name of ['normF', 'branch', 'dx', 'dnorm']) claim(name, R * C)
-    claim('logits', R * V)
-    claim('dqkv', R * 3 * C)
-    claim('dup', R * 4 * C)
-    claim('scratch', Math.max(4 * C * C, C * V, (C / H) * T + T * T))
+    claim('scratch', C * Math.max(4 * C, V, T))
+    claim('ds', T * T)
   }
   const { f, gemm } = memory(end)
-  const find = (name: string): number => {
-    const offset = at.get(name)
-    if (offset === undefined) throw new RangeError(`This model has no "${name}": was it made with a batch?`)
-    return offset
-  }
   const random = createRandom(seed)
-  for (const tensor of tensors) {
-    const std = tensor.name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * L) : 0.02
-    for (let i = tensor.at; i < tensor.at + tensor.size; i++) {
-      if (tensor.dims.length === 2) f[i] = std * gaussian(random)
-      else f[i] = tensor.name.endsWith('weight') ? 1 : 0
-    }
+  for (const { name, dims, at, size } of tensors) {
+    const std = name.endsWith('c_proj.weight') ? 0.02 / Math.sqrt(2 * layers) : 0.02
+    const gain = name.endsWith('weight') ? 1 : 0
+    for (let i = at; i < at + size; i++) f[i] = dims.length === 2 ? std * gaussian(random) : gain
   }
-  return { shape, tensors, params, rows: R, f, gemm, at: find, step: 0 }
+  const find = (name: string): number => {
+    if (!at.has(name)) throw new RangeError(`No "${name}": to train, createModel needs a batch.`)
+    return at.get(name)!
+  }
+  return { shape, tensors, params, rows, f, gemm, at: find, step: 0 }
 }
 
-/** One standard normal number (Box–Muller). */
-export function gaussian(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-}
-
-/** Runs `tokens` (B·T ids, row by row) through the model; the logits stand at `model.at('logits')`, (R,V). */
-export function forward(model: Model, tokens: ArrayLike<number>, T: number = model.shape.context): void {
+/** Runs ids (B·T, one window after another) through the model; the logits stand at `model.at('logits')`, (R,V). */
+export function forward(model: Model, ids: Ids): void {
   const { at, f, shape } = model
-  const { layers, heads: H, channels: C, vocab: V } = shape
-  const R = tokens.length
-  if (R === 0 || R > model.rows || R % T !== 0 || T > shape.context) {
-    throw new RangeError(`${R} tokens in windows of ${T} do not fit ${model.rows} rows of ${shape.context}.`)
+  const { layers, heads: H, channels: C, context: T, vocab: V } = shape
+  const R = ids.length
+  if (R === 0 || R > model.rows || R % T !== 0) {
+    throw new RangeError(`${R} tokens are not 1 to ${model.rows / T} windows of ${T}.`)
   }
-  embedForward(model, at('x.0'), at('wte.weight'), at('wpe.weight'), tokens, T, C)
+  const norm = (n: string, x: number, name: string): void => {
+    const [out, mean, rstd] = [at(`norm${n}`), at(`mean${n}`), at(`rstd${n}`)]
+    layerNormForward(model, out, mean, rstd, x, at(`${name}.weight`), at(`${name}.bias`), R, C)
+  }
+  const linear = (out: number, x: number, name: string, K: number, N: number): void =>
+    linearForward(model, out, x, at(`${name}.weight`), at(`${name}.bias`), R, K, N)
+  const sum = (out: number, x: number, y: number): void => {
+    for (let i = 0; i < R * C; i++) f[out + i] = f[x + i]! + f[y + i]!
+  }
+  const branch = at('branch')
+  embedForward(model, ids, at('x.0'), at('wte.weight'), at('wpe.weight'), T, C)
   for (let l = 0; l < layers; l++) {
-    const w = (name: string): number => at(`h.${l}.${name}`)
-    const a = (name: string): number => at(`${name}.${l}`)
-    const [x, mid, branch] = [a('x'), a('mid'), at('branch')]
-    const norm = (out: string, i: number, from: number): void => {
-      const [gain, bias] = [w(`ln_${i}.weight`), w(`ln_${i}.bias`)]
-      layerNormForward(model, a(out), a(`mean${i}`), a(`rstd${i}`), from, gain, bias, R, C)
-    }
-    const linear = (out: number, from: number, name: string, K: number, N: number): void =>
-      linearForward(model, out, from, w(`${name}.weight`), w(`${name}.bias`), R, K, N)
-    norm('norm1', 1, x)
-    linear(a('qkv'), a('norm1'), 'attn.c_attn', C, 3 * C)
-    attentionForward(model, a('heads'), a('att'), a('qkv'), at('scratch'), R / T, T, C, H)
-    linear(branch, a('heads'), 'attn.c_proj', C, C)
-    for (let i = 0; i < R * C; i++) f[mid + i] = f[x + i]! + f[branch + i]!
-    norm('norm2', 2, mid)
-    linear(a('up'), a('norm2'), 'mlp.c_fc', C, 4 * C)
-    geluForward(model, a('act'), a('up'), R * 4 * C)
-    linear(branch, a('act'), 'mlp.c_proj', 4 * C, C)
-    const next = at(`x.${l + 1}`)
-    for (let i = 0; i < R * C; i++) f[next + i] = f[mid + i]! + f[branch + i]!
+    const [x, mid, heads, qkv] = [at(`x.${l}`), at(`mid.${l}`), at(`heads.${l}`), at(`qkv.${l}`)]
+    const [up, act] = [at(`up.${l}`), at(`act.${l}`)]
+    norm(`1.${l}`, x, `h.${l}.ln_1`)
+    linear(qkv, at(`norm1.${l}`), `h.${l}.attn.c_attn`, C, 3 * C)
+    attentionForward(model, heads, at(`att.${l}`), qkv, at('scratch'), R / T, T, C, H)
+    linear(branch, heads, `h.${l}.attn.c_proj`, C, C)
+    sum(mid, x, branch)
+    norm(`2.${l}`, mid, `h.${l}.ln_2`)
+    linear(up, at(`norm2.${l}`), `h.${l}.mlp.c_fc`, C, 4 * C)
+    geluForward(model, act, up, R * 4 * C)
+    linear(branch, act, `h.${l}.mlp.c_proj`, 4 * C, C)
+    sum(at(`x.${l + 1}`), mid, branch)
   }
-  const [gain, bias] = [at('ln_f.weight'), at('ln_f.bias')]
-  layerNormForward(model, at('normF'), at('meanF'), at('rstdF'), at(`x.${layers}`), gain, bias, R, C)
+  norm('F', at(`x.${layers}`), 'ln_f')
   headForward(model, at('logits'), at('normF'), at('wte.weight'), at('scratch'), R, C, V)
 }
 
-/** Mean loss over a batch, in nats a token; leaves probabilities where the logits were. */
-export function loss(
-  model: Model,
-  tokens: ArrayLike<number>,
-  targets: ArrayLike<number>,
-  T: number = model.shape.context,
-): number {
-  forward(model, tokens, T)
-  return lossForward(model, model.at('logits'), targets, model.shape.vocab)
+/** Mean loss of a batch in nats a token; leaves probabilities where the logits were. */
+export function loss(model: Model, ids: Ids, targets: Ids): number {
+  forward(model, ids)
+  return lossForward(model, targets, model.at('logits'), model.shape.vocab)
 }
 
-/** Gradients of the mean loss, overwriting the last ones; call right after {@link loss}, same arguments. */
-export function backward(
-  model: Model,
-  tokens: ArrayLike<number>,
-  targets: ArrayLike<number>,
-  T: number = model.shape.context,
-): void {
+/** Gradients of that mean loss, in place of the last ones. Call it right after {@link loss}, same arguments. */
+export function backward(model: Model, ids: Ids, targets: Ids): void {
   const { at, f, shape, params } = model
-  const { layers, heads: H, channels: C, vocab: V } = shape
-  const R = tokens.length
+  const { layers, heads: H, channels: C, context: T, vocab: V } = shape
+  const R = ids.length
   const gradient = at('gradient')
   const d = (name: string): number => gradient + at(name)
-  const [dx, dnorm, dup, dqkv, scratch] = [at('dx'), at('dnorm'), at('dup'), at('dqkv'), at('scratch')]
+  const [dx, dnorm, dup, dqkv] = [at('dx'), at('dnorm'), at('dup'), at('dqkv')]
+  const norm = (name: string, x: number, n: string): void => {
+    const [dw, db, w] = [d(`${name}.weight`), d(`${name}.bias`), at(`${name}.weight`)]
+    layerNormBackward(model, dx, dw, db, dnorm, x, w, at(`mean${n}`), at(`rstd${n}`), R, C)
+  }
+  const linear = (to: number, dy: number, x: number, name: string, K: number, N: number): void => {
+    const [dw, db, w] = [d(`${name}.weight`), d(`${name}.bias`), at(`${name}.weight`)]
+    linearBackward(model, to, dw, db, dy, x, w, at('scratch'), R, K, N)
+  }
   f.fill(0, gradient, gradient + params)
   f.fill(0, dx, dx + R * C)
-  const norm = (name: string, from: number, mean: number, rstd: number): void => {
-    const [w, dw, db] = [at(`${name}.weight`), d(`${name}.weight`), d(`${name}.bias`)]
-    layerNormBackward(model, dx, dw, db, dnorm, from, w, mean, rstd, R, C)
-  }
-  const linear = (out: number, dout: number, from: number, name: string, K: number, N: number): void => {
-    const [w, dw, db] = [at(`${name}.weight`), d(`${name}.weight`), d(`${name}.bias`)]
-    linearBackward(model, out, dw, db, dout, from, w, scratch, R, K, N)
-  }
-  lossBackward(model, at('logits'), targets, V)
+  lossBackward(model, targets, at('logits'), V)
   headBackward(model, dnorm, d('wte.weight'), at('logits'), at('normF'), at('wte.weight'), R, C, V)
-  norm('ln_f', at(`x.${layers}`), at('meanF'), at('rstdF'))
+  norm('ln_f', at(`x.${layers}`), 'F')
   for (let l = layers - 1; l >= 0; l--) {
-    const a = (name: string): number => at(`${name}.${l}`)
-    linear(dup, dx, a('act'), `h.${l}.mlp.c_proj`, 4 * C, C)
-    geluBackward(model, dup, dup, a('up'), R * 4 * C)
-    linear(dnorm, dup, a('norm2'), `h.${l}.mlp.c_fc`, C, 4 * C)
-    norm(`h.${l}.ln_2`, a('mid'), a('mean2'), a('rstd2'))
-    linear(dnorm, dx, a('heads'), `h.${l}.attn.c_proj`, C, C)
-    attentionBackward(model, dqkv, dnorm, a('att'), a('qkv'), scratch, R / T, T, C, H)
-    linear(dnorm, dqkv, a('norm1'), `h.${l}.attn.c_attn`, C, 3 * C)
-    norm(`h.${l}.ln_1`, a('x'), a('mean1'), a('rstd1'))
+    linear(dup, dx, at(`act.${l}`), `h.${l}.mlp.c_proj`, 4 * C, C)
+    geluBackward(model, dup, dup, at(`up.${l}`), R * 4 * C)
+    linear(dnorm, dup, at(`norm2.${l}`), `h.${l}.mlp.c_fc`, C, 4 * C)
+    norm(`h.${l}.ln_2`, at(`mid.${l}`), `2.${l}`)
+    linear(dnorm, dx, at(`heads.${l}`), `h.${l}.attn.c_proj`, C, C)
+    const [att, qkv, scratch, ds] = [at(`att.${l}`), at(`qkv.${l}`), at('scratch'), at('ds')]
+    attentionBackward(model, dqkv, dnorm, att, qkv, scratch, ds, R / T, T, C, H)
+    linear(dnorm, dqkv, at(`norm1.${l}`), `h.${l}.attn.c_attn`, C, 3 * C)
+    norm(`h.${l}.ln_1`, at(`x.${l}`), `1.${l}`)
   }
-  embedBackward(model, d('wte.weight'), d('wpe.weight'), dx, tokens, T, C)
+  embedBackward(model, ids, d('wte.weight'), d('wpe.weight'), dx, T, C)
 }
 
-// ─── 5. Learning: AdamW, warm-up and cosine, clipping, the loop ─────────────────────────────────────────────
+// ─── 4. Learning: AdamW, warm-up and cosine, clipping, the loop ─────────────────────────────────────────────
 
-/** How {@link train} learns. */
-export interface TrainOptions {
-  /** Optimizer steps. */
-  readonly steps: number
-  /** Peak learning rate, reached after `warmup` steps; default 1e-3. */
-  readonly lr?: number
-  /** Learning rate at the last step, after a half cosine; default lr/10. */
-  readonly minLr?: number
-  /** Steps of linear warm-up; default 5 % of the steps. */
-  readonly warmup?: number
-  /** Decoupled weight decay of the matrices; default 0.1. Gains and biases are not decayed. */
-  readonly decay?: number
-  /** Largest gradient norm; default 1. */
-  readonly clip?: number
-  /** Measure the validation loss every so many steps and at the end; default 100. */
-  readonly evalEvery?: number
-  /** Seed of the batches; default 1. */
-  readonly seed?: number
-}
-
-/** What one step of training reports. */
-export interface TrainStep {
-  readonly step: number
-  /** Mean training loss of this batch in nats a token. */
-  readonly loss: number
-  /** Mean loss on held-out text, at the steps where it was measured. */
-  readonly valLoss?: number
-  readonly lr: number
-  /** Gradient norm before clipping. */
-  readonly norm: number
-}
-
-/** Learning rate at `step` (from 0): linear warm-up, then half a cosine from `lr` down to `minLr`. */
+/** Learning rate of a step (from 1): linear warm-up to `lr`, then half a cosine down to `minLr`. */
 export function learningRate(step: number, options: TrainOptions): number {
-  const { steps, lr = 1e-3, minLr = lr / 10, warmup = Math.ceil(steps / 20) } = options
-  if (step < warmup) return (lr * (step + 1)) / warmup
-  const progress = (step - warmup) / Math.max(1, steps - warmup)
-  return minLr + ((lr - minLr) * (1 + Math.cos(Math.PI * Math.min(1, progress)))) / 2
+  const { steps, lr = 1e-3, minLr = lr / 10 } = options
+  const warmup = Math.ceil(steps / 20)
+  if (step <= warmup) return (lr * step) / warmup
+  return minLr + ((lr - minLr) * (1 + Math.cos((Math.PI * (step - warmup)) / (steps - warmup)))) / 2
 }
 
-/** One AdamW step (Loshchilov & Hutter 2019; β 0.9/0.99) on gradients scaled to norm ≤ `clip`; returns the norm. */
+/** One AdamW step (Loshchilov & Hutter 2019, β 0.9 and 0.99), the gradient's norm clipped; returns the norm. */
 export function adamw(model: Model, lr: number, decay: number, clip: number): number {
   const { f, params, at } = model
   const [g, m, v] = [at('gradient'), at('moment1'), at('moment2')]
   let squares = 0
   for (let i = 0; i < params; i++) squares += f[g + i]! ** 2
   const norm = Math.sqrt(squares)
-  const scale = norm > clip ? clip / norm : 1
-  model.step++
-  const correct1 = 1 - 0.9 ** model.step
-  const correct2 = 1 - 0.99 ** model.step
-  for (const tensor of model.tensors) {
-    const keep = tensor.dims.length === 2 ? 1 - lr * decay : 1
-    for (let i = tensor.at; i < tensor.at + tensor.size; i++) {
+  const scale = Math.min(1, clip / norm)
+  const t = ++model.step
+  const rate = lr / (1 - 0.9 ** t)
+  for (const { at, size, dims } of model.tensors) {
+    const keep = dims.length === 2 ? 1 - lr * decay : 1
+    for (let i = at; i < at + size; i++) {
       const grad = f[g + i]! * scale
-      const m1 = 0.9 * f[m + i]! + 0.1 * grad
-      const m2 = 0.99 * f[v + i]! + 0.01 * grad * grad
-      f[m + i] = m1
-      f[v + i] = m2
-      f[i] = f[i]! * keep - (lr * (m1 / correct1)) / (Math.sqrt(m2 / correct2) + 1e-8)
+      const mean = 0.9 * f[m + i]! + 0.1 * grad
+      const square = 0.99 * f[v + i]! + 0.01 * grad * grad
+      f[m + i] = mean
+      f[v + i] = square
+      f[i] = f[i]! * keep - (rate * mean) / (Math.sqrt(square / (1 - 0.99 ** t)) + 1e-8)
     }
   }
   return norm
 }
 
-/** Trains in place, yielding after every step, so that a caller can draw, pause, stop. Needs a `batch`. */
-export function* train(
-  model: Model,
-  data: { readonly train: Int32Array; readonly val: Int32Array },
-  options: TrainOptions,
-): Generator<TrainStep, void> {
+/** Trains in place, yielding after every step, so that a caller can draw, pause or stop. Needs a `batch`. */
+export function* train(model: Model, data: Corpus, options: TrainOptions): Generator<TrainStep> {
   const { steps, decay = 0.1, clip = 1, evalEvery = 100, seed = 1 } = options
   const T = model.shape.context
-  const random = createRandom(seed)
-  const inputs = new Int32Array(model.rows)
+  const ids = new Int32Array(model.rows)
   const targets = new Int32Array(model.rows)
-  const draw = (ids: Int32Array, next: () => number): void => {
-    if (ids.length <= T)
-      throw new RangeError(`Training needs over ${T} tokens of each kind, not ${ids.length}.`)
+  const draw = (source: Int32Array, random: Random): number => {
+    if (source.length <= T) throw new RangeError(`${source.length} tokens: windows have ${T}.`)
     for (let row = 0; row < model.rows; row += T) {
-      const from = Math.floor(next() * (ids.length - T))
-      inputs.set(ids.subarray(from, from + T), row)
-      targets.set(ids.subarray(from + 1, from + T + 1), row)
+      const from = Math.floor(random() * (source.length - T))
+      ids.set(source.subarray(from, from + T), row)
+      targets.set(source.subarray(from + 1, from + T + 1), row)
     }
+    return loss(model, ids, targets)
   }
   const validate = (): number => {
-    const next = createRandom(0)
-    let sum = 0
-    for (let i = 0; i < 8; i++) {
-      draw(data.val, next)
-      sum += loss(model, inputs, targets)
-    }
-    return sum / 8
+    const random = createRandom(0)
+    return Array.from({ length: 8 }, () => draw(data.val, random) / 8).reduce((a, b) => a + b)
   }
-  for (let step = 0; step < steps; step++) {
-    draw(data.train, random)
-    const value = loss(model, inputs, targets)
-    if (!Number.isFinite(value)) throw new RangeError(`The loss is ${value} at step ${step}: lower lr.`)
-    backward(model, inputs, targets)
+  const random = createRandom(seed)
+  for (let step = 1; step <= steps; step++) {
+    const value = draw(data.train, random)
+    if (!Number.isFinite(value)) throw new RangeError(`Loss ${value} at step ${step}: lower lr.`)
+    backward(model, ids, targets)
     const lr = learningRate(step, options)
     const norm = adamw(model, lr, decay, clip)
-    const due = (step + 1) % evalEvery === 0 || step + 1 === steps
+    const due = step % evalEvery === 0 || step === steps
     yield { step, loss: value, lr, norm, ...(due ? { valLoss: validate() } : {}) }
   }
 }
 
-// ─── 6. Writing: one token at a time over a cache of keys and values ────────────────────────────────────────
-
-/** Keys and values of the tokens read so far: (L,T,C) each. Several caches may share one model. */
-export interface Cache {
-  readonly k: Float32Array
-  readonly v: Float32Array
-  /** Tokens read; set it lower to forget the newest. */
-  length: number
-}
+// ─── 5. Writing: one token at a time, over a cache of keys and values ───────────────────────────────────────
 
 /** An empty cache of 2·L·T·C·4 bytes. */
 export function createCache({ shape }: Model): Cache {
@@ -798,241 +466,149 @@ export function createCache({ shape }: Model): Cache {
   return { k: new Float32Array(size), v: new Float32Array(size), length: 0 }
 }
 
-/** x (K) · W (K,N) + b (N), row by row of W as it lies in memory. */
-function affine(f: Floats, x: Float64Array, w: number, b: number, N: number): Float64Array {
-  const out = Float64Array.from(f.subarray(b, b + N))
-  for (let k = 0; k < x.length; k++) {
-    const row = w + k * N
-    for (let n = 0; n < N; n++) out[n]! += x[k]! * f[row + n]!
-  }
-  return out
-}
-
 /** Reads one token; returns the logits (V) of the next. Throws RangeError when the window is full. */
 export function decode({ shape, f, at }: Model, cache: Cache, token: number): Float64Array {
   const { layers, heads: H, channels: C, context, vocab: V } = shape
-  const t = cache.length
+  const [t, D] = [cache.length, C / H]
   if (t >= context) throw new RangeError(`The window of ${context} tokens is full.`)
   if (!(token >= 0 && token < V)) throw new RangeError(`Token ${token} is not in 0..${V - 1}.`)
-  const [wte, wpe] = [at('wte.weight'), at('wpe.weight')]
-  const x = Float64Array.from({ length: C }, (_, c) => f[wte + token * C + c]! + f[wpe + t * C + c]!)
+  const [row, time] = [at('wte.weight') + token * C, at('wpe.weight') + t * C]
+  const x = Float64Array.from({ length: C }, (_, c) => f[row + c]! + f[time + c]!)
   const norm = (name: string): Float64Array => {
+    const [w, b] = [at(`${name}.weight`), at(`${name}.bias`)]
     const mean = x.reduce((a, b) => a + b) / C
     const rstd = 1 / Math.sqrt(x.reduce((a, b) => a + (b - mean) ** 2, 0) / C + EPSILON)
-    const [w, b] = [at(`${name}.weight`), at(`${name}.bias`)]
     return x.map((value, c) => (value - mean) * rstd * f[w + c]! + f[b + c]!)
   }
-  const linear = (name: string, input: Float64Array, N: number): Float64Array =>
-    affine(f, input, at(`${name}.weight`), at(`${name}.bias`), N)
-  const D = C / H
-  const weights = new Float64Array(t + 1)
+  const linear = (name: string, input: Float64Array, N: number): Float64Array => {
+    const [w, b] = [at(`${name}.weight`), at(`${name}.bias`)]
+    const out = Float64Array.from(f.subarray(b, b + N))
+    for (let k = 0; k < input.length; k++)
+      for (let n = 0; n < N; n++) out[n]! += input[k]! * f[w + k * N + n]!
+    return out
+  }
+  const addTo = (branch: Float64Array): void => branch.forEach((value, c) => (x[c]! += value))
   for (let l = 0; l < layers; l++) {
     const qkv = linear(`h.${l}.attn.c_attn`, norm(`h.${l}.ln_1`), 3 * C)
-    const base = l * context * C
-    cache.k.set(qkv.subarray(C, 2 * C), base + t * C)
-    cache.v.set(qkv.subarray(2 * C), base + t * C)
-    const heads = new Float64Array(C)
-    for (let h = 0; h < C; h += D) {
-      for (let s = 0; s <= t; s++) {
-        let dot = 0
-        for (let c = h; c < h + D; c++) dot += qkv[c]! * cache.k[base + s * C + c]!
-        weights[s] = dot
-      }
+    const k = cache.k.subarray(l * context * C, (l + 1) * context * C)
+    const v = cache.v.subarray(l * context * C, (l + 1) * context * C)
+    k.set(qkv.subarray(C, 2 * C), t * C)
+    v.set(qkv.subarray(2 * C), t * C)
+    const out = new Float64Array(C)
+    for (let head = 0; head < C; head += D) {
+      const weights = new Float64Array(t + 1)
+      for (let s = 0; s <= t; s++)
+        for (let c = head; c < head + D; c++) weights[s]! += qkv[c]! * k[s * C + c]!
       softmaxRow(weights, 0, t + 1, t + 1, 1 / Math.sqrt(D))
-      for (let s = 0; s <= t; s++) {
-        for (let c = h; c < h + D; c++) heads[c]! += weights[s]! * cache.v[base + s * C + c]!
-      }
+      for (let s = 0; s <= t; s++)
+        for (let c = head; c < head + D; c++) out[c]! += weights[s]! * v[s * C + c]!
     }
-    linear(`h.${l}.attn.c_proj`, heads, C).forEach((value, c) => (x[c]! += value))
-    const up = linear(`h.${l}.mlp.c_fc`, norm(`h.${l}.ln_2`), 4 * C)
-    geluForward({ f: up }, 0, 0, 4 * C)
-    linear(`h.${l}.mlp.c_proj`, up, C).forEach((value, c) => (x[c]! += value))
+    addTo(linear(`h.${l}.attn.c_proj`, out, C))
+    const act = linear(`h.${l}.mlp.c_fc`, norm(`h.${l}.ln_2`), 4 * C).map((v) => v * gate(v))
+    addTo(linear(`h.${l}.mlp.c_proj`, act, C))
   }
   cache.length++
   const last = norm('ln_f')
-  return Float64Array.from({ length: V }, (_, v) => last.reduce((a, b, c) => a + b * f[wte + v * C + c]!, 0))
+  const dot = (at: number): number => last.reduce((sum, value, c) => sum + value * f[at + c]!, 0)
+  return Float64Array.from({ length: V }, (_, id) => dot(at('wte.weight') + id * C))
 }
 
-/** How the next token is chosen. Order: temperature, then top-k, top-p, min-p (sampling.ts shows other orders). */
-export interface SampleOptions {
-  /** Divides the logits; default 1; 0 takes the likeliest token. Negative or NaN throws RangeError. */
-  readonly temperature?: number
-  /** Keep the k likeliest; default all; more than the vocabulary means all. */
-  readonly topK?: number
-  /** Keep the fewest tokens that together have at least this probability; default 1, all. */
-  readonly topP?: number
-  /** Keep tokens at least this fraction as likely as the likeliest; default 0, all. */
-  readonly minP?: number
-}
-
-/** Draws an id from the logits. Throws RangeError on options that mean nothing. */
-export function sampleToken(logits: Float64Array, options: SampleOptions, random: () => number): number {
-  const { temperature = 1, topK = Infinity, topP = 1, minP = 0 } = options
-  if (!(temperature >= 0) || !(topK >= 1) || !(topP > 0) || !(minP >= 0 && minP <= 1)) {
+/** Draws an id from the logits. Throws RangeError on options that mean nothing (negative, NaN). */
+export function sampleToken(logits: Float64Array, how: SampleOptions, random: Random): number {
+  const { temperature = 1, topK = Infinity, topP = 1, minP = 0 } = how
+  if (!(temperature >= 0 && topK >= 1 && topP > 0 && minP >= 0 && minP <= 1)) {
     throw new RangeError('Sampling needs temperature ≥ 0, topK ≥ 1, topP > 0 and 0 ≤ minP ≤ 1.')
   }
-  const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b)
-  if (temperature === 0) return order[0]!
-  const best = logits[order[0]!]!
-  const ranked = order.slice(0, topK).map((id) => ({ id, p: Math.exp((logits[id]! - best) / temperature) }))
-  const total = ranked.reduce((sum, { p }) => sum + p, 0)
-  const kept: typeof ranked = []
+  const ranked = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b)
+  const best = ranked[0]!
+  if (temperature === 0) return best
+  const weight = (id: number): number => Math.exp((logits[id]! - logits[best]!) / temperature)
+  const candidates = ranked.slice(0, topK)
+  const total = candidates.reduce((sum, id) => sum + weight(id), 0)
   let mass = 0
-  for (const candidate of ranked) {
-    if (mass >= topP * total || candidate.p < minP) break
-    kept.push(candidate)
-    mass += candidate.p
+  const kept: number[] = []
+  for (const id of candidates) {
+    if (mass >= topP * total || weight(id) < minP) break
+    kept.push(id)
+    mass += weight(id)
   }
   let left = random() * mass
-  for (const { id, p } of kept) if ((left -= p) < 0) return id
-  return kept.at(-1)!.id
+  return kept.find((id) => (left -= weight(id)) < 0) ?? kept.at(-1)!
 }
 
-/** One generated token with the logits it was drawn from. */
-export interface Generated {
-  readonly id: number
-  readonly logits: Float64Array
-}
+type Written = Generator<Generated, never>
 
 /**
- * Continues `prompt` for ever; stop by leaving the loop. A longer text than the model's window is clamped: when
- * the window is full, the newest half of it is read again and the rest forgotten. Needs at least one token.
+ * Continues the prompt for ever; leave the loop to stop. A text longer than the model's window is clamped: the
+ * prompt to its end, and a full window to its newer half, which is then read again. Needs at least one token.
  */
-export function* generate(
-  model: Model,
-  prompt: ArrayLike<number>,
-  options: SampleOptions & { readonly random?: () => number } = {},
-): Generator<Generated, never> {
-  if (prompt.length === 0) throw new RangeError('The prompt is empty: give at least one known character.')
+export function* generate(model: Model, prompt: Ids, options: GenerateOptions = {}): Written {
   const { random = createRandom(1) } = options
   const { context } = model.shape
   const cache = createCache(model)
   let window = Array.from(prompt).slice(-context)
   let unread = window
+  if (window.length === 0) throw new RangeError('The prompt is empty: give at least one token.')
   for (;;) {
-    let logits: Float64Array = new Float64Array(0)
-    for (const token of unread) logits = decode(model, cache, token)
+    const logits = unread.map((token) => decode(model, cache, token)).at(-1)!
     const id = sampleToken(logits, options, random)
     yield { id, logits }
     window.push(id)
     unread = [id]
     if (cache.length === context) {
       window = window.slice(-Math.ceil(context / 2))
-      unread = window
+      unread = [...window]
       cache.length = 0
     }
   }
 }
 
-// ─── 7. A file of weights ─────────────────────────────────────────────────────────────────────────────────────
+// ─── 6. A file of weights ─────────────────────────────────────────────────────────────────────────────────────
 
 const MAGIC = 'llm500/1'
+const JSON_AT = MAGIC.length + 8
 
-/** What stands in a weight file beside the weights. */
-export interface Header {
-  readonly shape: Shape
-  /** The vocabulary's characters, in id order. */
-  readonly chars: string
-  /** int8: every row of a tensor is a float32 scale and its values rounded to −127..127 of it. */
-  readonly format: 'float32' | 'int8'
-  readonly step: number
-  /** FNV-1a of the payload, and its length. */
-  readonly checksum: number
-  readonly bytes: number
-}
-
-function fnv1a(bytes: Uint8Array): number {
+/** FNV-1a of everything behind the checksum itself. */
+export function checksum(file: Uint8Array): number {
   let hash = 0x811c9dc5
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (const byte of file.subarray(MAGIC.length + 4)) hash = Math.imul(hash ^ byte, 0x01000193)
   return hash >>> 0
 }
 
-/** Magic, u32 header length, header JSON, payload; all little-endian. int8 is a quarter of the size. */
-export function save(
-  model: Model,
-  chars: readonly string[],
-  format: Header['format'] = 'float32',
-): Uint8Array {
-  const { f, shape, step } = model
-  const payload = new Uint8Array(payloadBytes(shape, format))
-  const view = new DataView(payload.buffer)
-  let to = 0
-  for (const { at, size, dims } of model.tensors) {
-    const width = dims.at(-1)!
-    for (let row = at; row < at + size; row += width) {
-      const values = Float64Array.from(f.subarray(row, row + width))
-      const scale = values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9) / 127
-      if (format === 'int8') {
-        view.setFloat32(to, scale, true)
-        to += 4
-      }
-      for (const value of values) {
-        if (format === 'int8') view.setInt8(to, Math.round(value / scale))
-        else view.setFloat32(to, value, true)
-        to += format === 'int8' ? 1 : 4
-      }
-    }
-  }
-  const about: Header = {
-    shape,
-    chars: chars.join(''),
-    format,
-    step,
-    checksum: fnv1a(payload),
-    bytes: payload.length,
-  }
-  const header = new TextEncoder().encode(JSON.stringify(about))
-  const file = new Uint8Array(MAGIC.length + 4 + header.length + payload.length)
-  file.set(new TextEncoder().encode(MAGIC))
-  new DataView(file.buffer).setUint32(MAGIC.length, header.length, true)
-  file.set(header, MAGIC.length + 4)
-  file.set(payload, file.length - payload.length)
+/** magic · u32 checksum · u32 JSON length · JSON {@link Header} · float32 parameters; little-endian. */
+export function save({ f, shape, params, step }: Model, chars: readonly string[]): Uint8Array {
+  const header: Header = { shape, chars: chars.join(''), step }
+  const text = new TextEncoder()
+  const json = text.encode(JSON.stringify(header))
+  const file = new Uint8Array(JSON_AT + json.length + 4 * params)
+  const view = new DataView(file.buffer)
+  file.set(text.encode(MAGIC))
+  view.setUint32(JSON_AT - 4, json.length, true)
+  file.set(json, JSON_AT)
+  const body = JSON_AT + json.length
+  for (let i = 0; i < params; i++) view.setFloat32(body + 4 * i, f[i]!, true)
+  view.setUint32(MAGIC.length, checksum(file), true)
   return file
 }
 
-function payloadBytes(shape: Shape, format: Header['format']): number {
-  return parameterShapes(shape).reduce((sum, [, dims]) => {
-    const size = dims.reduce((a, b) => a * b)
-    return sum + (format === 'int8' ? size + 4 * (size / dims.at(-1)!) : 4 * size)
-  }, 0)
-}
-
-/** A model from {@link save}'s bytes. Throws RangeError on a file that is foreign, cut, changed or inconsistent. */
-export function load(
-  file: Uint8Array,
-  options: ModelOptions = {},
-): { model: Model; vocabulary: Vocabulary; header: Header } {
-  const start = MAGIC.length + 4
-  const text = (from: number, to: number): string => new TextDecoder().decode(file.subarray(from, to))
-  if (file.length < start || text(0, MAGIC.length) !== MAGIC) {
-    throw new RangeError(`Not a weight file of this library: it does not begin with "${MAGIC}".`)
-  }
+/** A model from {@link save}'s bytes. Throws RangeError on a foreign, cut, changed or contradictory file. */
+export function load(file: Uint8Array, options: ModelOptions = {}): Loaded {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
-  const body = start + view.getUint32(MAGIC.length, true)
-  if (body > file.length) throw new RangeError('The weight file is cut inside its header.')
-  const header = JSON.parse(text(start, body)) as Header
-  const { shape, format, chars, bytes } = header
-  const payload = file.subarray(body)
-  if (payload.length !== bytes || fnv1a(payload) !== header.checksum) {
-    throw new RangeError(
-      `The weight file is damaged: ${payload.length} of ${bytes} bytes, or a wrong checksum.`,
-    )
+  const text = (...range: number[]): string => new TextDecoder().decode(file.subarray(...range))
+  if (file.length < JSON_AT || text(0, MAGIC.length) !== MAGIC) {
+    throw new RangeError(`Not a weight file: it does not begin with "${MAGIC}".`)
   }
-  const vocabulary = createVocabulary(chars)
-  if (payloadBytes(shape, format) !== bytes || vocabulary.chars.length !== shape.vocab) {
-    throw new RangeError(`The weights do not belong to the shape ${JSON.stringify(shape)}.`)
+  if (view.getUint32(MAGIC.length, true) !== checksum(file)) {
+    throw new RangeError('The weight file is cut short or damaged: its checksum is wrong.')
   }
-  const model = createModel(shape, options)
-  let at = body
-  for (const tensor of model.tensors) {
-    const width = tensor.dims.at(-1)!
-    for (let i = 0; i < tensor.size; i++) {
-      if (format === 'int8' && i % width === 0) at += 4
-      const scale = format === 'int8' ? view.getFloat32(at - 4 - (i % width), true) : 1
-      model.f[tensor.at + i] = format === 'int8' ? scale * view.getInt8(at) : view.getFloat32(at, true)
-      at += format === 'int8' ? 1 : 4
-    }
+  const body = JSON_AT + view.getUint32(JSON_AT - 4, true)
+  const header = JSON.parse(text(JSON_AT, body)) as Header
+  const vocabulary = createVocabulary(header.chars)
+  const model = createModel(header.shape, options)
+  if (body + 4 * model.params !== file.length || vocabulary.chars.length !== header.shape.vocab) {
+    throw new RangeError(`The weights are not of the shape ${JSON.stringify(header.shape)}.`)
   }
+  for (let i = 0; i < model.params; i++) model.f[i] = view.getFloat32(body + 4 * i, true)
   model.step = header.step
   return { model, vocabulary, header }
 }

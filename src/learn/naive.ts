@@ -2,7 +2,7 @@
  * The slow twins of llm500.ts: the same mathematics written the way a textbook prints it, to be read beside the
  * fast versions and to check them. In and out as there. Deliberately not here: anything clever.
  */
-import type { Floats, Gemm, Memory } from './llm500.ts'
+import type { Floats, Gemm, Memory } from './types.ts'
 
 /** The triple loop: one output at a time, every number fetched anew. Twin of `blockedGemm` and `wasmMemory`. */
 export function naiveGemm(f: Floats): Gemm {

@@ -4,7 +4,7 @@
  * A tale keeps its hero, pronouns, helper, wish and place from beginning to end; everything else is drawn from the
  * lists below. Alternatives stand as {this|that}, the tale's own words as [name]. Not here: any text by others.
  */
-import { createRandom } from './llm500.ts'
+import { createRandom } from './random.ts'
 
 type Cast = Record<string, string>
 type Draw = <T>(list: readonly T[]) => T

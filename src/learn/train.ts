@@ -5,7 +5,7 @@
  * progress bars (scripts/train.ts has them), so that the same code trains in a browser worker.
  */
 import { createModel, createVocabulary, train } from './llm500.ts'
-import type { Memory, Model, Shape, TrainStep, Vocabulary } from './llm500.ts'
+import type { Memory, Model, Shape, TrainStep, Vocabulary } from './types.ts'
 import { tales } from './tales.ts'
 
 /** A model size and a training budget. */
