@@ -73,6 +73,8 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     nextPart,
     ...(options.rename === undefined ? {} : { rename: options.rename }),
   })
+  const textMode = dialect.cumulative === true ? createCumulative() : undefined
+  const reasoningMode = dialect.cumulative === true ? createCumulative() : undefined
   const split = splitsThinking(dialect, request) ? createThinkSplitter() : undefined
 
   let started = false
@@ -137,6 +139,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   function emitReasoning(delta: string, field: string, out: StreamEvent[]): void {
     reasoningPart ??= nextPart()
     reasoningField ??= field
+    if (reasoningMode !== undefined) delta = reasoningMode.push(delta)
     if (delta === '') return
     if (delta === dialect.placeholder) {
       if (placeholderSeen) return
@@ -147,16 +150,11 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   }
 
   function readContent(delta: string, out: StreamEvent[]): void {
-    if (dialect.cumulativeText !== undefined && isCumulative(delta)) delta = delta.slice(text.length)
-    if (split === undefined) return emitText(delta, out)
-    const { thought, said } = split.push(delta)
+    const more = textMode === undefined ? delta : textMode.push(delta)
+    if (split === undefined) return emitText(more, out)
+    const { thought, said } = split.push(more)
     if (thought !== '') emitReasoning(thought, 'content', out)
     emitText(said, out)
-  }
-
-  function isCumulative(delta: string): boolean {
-    const name = model ?? request?.model ?? ''
-    return text !== '' && dialect.cumulativeText!.test(name) && delta.startsWith(text)
   }
 
   /** Mistral, and servers that mirror the request's blocks: `[{type:'thinking',thinking:[…]},{type:'text',text}]`. */
@@ -571,6 +569,26 @@ function readLogprob(entry: unknown): TokenLogprob | undefined {
   const token = asString(own(entry, 'token'))
   const logprob = asNumber(own(entry, 'logprob'))
   return token === undefined || logprob === undefined ? undefined : { token, logprob }
+}
+
+/** Deltas that may repeat what came before. The second one shows which kind they are, and it stays that way. */
+function createCumulative(): { push(delta: string): string } {
+  let sofar = ''
+  let repeats: boolean | undefined
+  return {
+    push(delta) {
+      if (delta === '') return ''
+      const extended = sofar !== '' && delta.startsWith(sofar)
+      if (sofar !== '') repeats ??= extended && delta.length > sofar.length
+      if (repeats === true && extended) {
+        const more = delta.slice(sofar.length)
+        sofar = delta
+        return more
+      }
+      sofar += delta
+      return delta
+    },
+  }
 }
 
 function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {

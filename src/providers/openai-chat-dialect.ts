@@ -16,6 +16,8 @@ export interface Dialect {
   // ------------------------------------------------------------------------------------------- request
   /** Name of the output limit. Default `max_completion_tokens` at api.openai.com, `max_tokens` everywhere else. */
   maxTokensField?: 'max_tokens' | 'max_completion_tokens'
+  /** Models that take `max_completion_tokens` although the server's other models take `max_tokens`. */
+  maxCompletionTokens?: RegExp
   /** Our options that go under another name: `{ seed: 'random_seed' }`. */
   rename?: Readonly<Partial<Record<'seed' | 'topK', string>>>
   /**
@@ -46,8 +48,10 @@ export interface Dialect {
    * a row lacks goes to its nearest word, with a warning. Default: OpenAI's words, `off=none … max=xhigh`.
    */
   efforts?: readonly { models?: RegExp; words: string }[]
-  /** Fields that are always sent, beneath `request.body`. */
-  body?: Readonly<Record<string, unknown>>
+  /** Where `reasoning: { budgetTokens }` goes beside `enable` and `template`. */
+  budgetField?: string
+  /** Fields that are always sent, beneath `request.body`; `models` limits a row to some models. */
+  body?: readonly { models?: RegExp; fields: Readonly<Record<string, unknown>> }[]
   /** Fields sent when the request has tools: `{ tool_stream: true }`. */
   bodyWithTools?: Readonly<Record<string, unknown>>
   /** What `toolChoice: 'required'` is called. Default `required`. */
@@ -65,6 +69,10 @@ export interface Dialect {
   emptyContent?: ''
   /** Several text parts go as one string: the server takes no arrays for text. Default false. */
   textOnly?: boolean
+  /** Turns of one role in a row are refused: they are joined with a blank line. Default false. */
+  alternate?: boolean
+  /** `logprobs` is the number of alternatives instead of a boolean. Default false. */
+  logprobsCount?: boolean
   /** Which media may stand in a user turn. Default all three. */
   media?: readonly ('image' | 'file' | 'audio')[]
   /** Files and sounds may be given by URL. Default false. */
@@ -90,8 +98,8 @@ export interface Dialect {
   think?: 'text' | 'split'
   /** Only these models do; default every model of the server. */
   thinkModels?: RegExp
-  /** Models whose `delta.content` repeats the text so far instead of continuing it. */
-  cumulativeText?: RegExp
+  /** `delta.content` may repeat the text so far instead of continuing it; the second delta shows which. Default false. */
+  cumulative?: boolean
   /** Reasoning deltas that are a sign of life, not reasoning; repeats are left out. */
   placeholder?: string
   /** Fields outside the SSE standard that carry an error. */

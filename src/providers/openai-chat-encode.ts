@@ -23,9 +23,14 @@ import type {
 } from '../types.ts'
 import { asArray, base64Of, dropped, isForeign, own, partsOf, textOf, unsupported } from './body.ts'
 import type { Dialect, Effort } from './openai-chat-dialect.ts'
+import { fromDataUrl, httpUrl, notMedia } from './media.ts'
 import { convertSchema } from './schema-dialects.ts'
+import { isDefinition, objectSchema, toolNames, type ToolNames } from './tool-names.ts'
 
 type Body = Record<string, unknown>
+
+/** OpenAI takes names of `[a-zA-Z0-9_-]{1,64}`, and so does everyone who copied its schema. */
+export const MAX_TOOL_NAME = 64
 
 /** What every step of encoding needs. */
 interface Context {
@@ -34,12 +39,6 @@ interface Context {
   request: Request
   warnings: Warning[]
   names: ToolNames
-}
-
-/** The names of tools, both ways. */
-export interface ToolNames {
-  toWire(name: string): string
-  fromWire(name: string): string
 }
 
 /**
@@ -52,7 +51,7 @@ export function encodeChat(
   dialect: Dialect,
 ): { body: Body; warnings: Warning[] } {
   const warnings: Warning[] = []
-  const names = toolNames(request, provider)
+  const names = toolNames(request, provider, MAX_TOOL_NAME)
   const context: Context = { provider, dialect, request, warnings, names }
   const tools = encodeTools(context)
   const body: Body = {
@@ -68,12 +67,17 @@ export function encodeChat(
     ...encodeReasoning(context),
     ...encodeSchema(context),
     ...encodePromptCache(context),
-    ...dialect.body,
+    ...bodyFor(dialect, request.model),
   }
   if (tools === undefined && request.toolChoice !== undefined && request.toolChoice !== 'auto') {
     warnings.push(dropped('toolChoice', 'toolChoice was not sent: the request has no tools.'))
   }
   return { body, warnings }
+}
+
+function bodyFor(dialect: Dialect, model: string): Body {
+  const rows = (dialect.body ?? []).filter(({ models }) => models === undefined || models.test(model))
+  return Object.assign({}, ...rows.map(({ fields }) => fields)) as Body
 }
 
 // ---------------------------------------------------------------------------------------------- options
@@ -90,7 +94,10 @@ const FIELDS = [
 
 function encodeSampling(context: Context): Body {
   const { request, dialect, provider, warnings } = context
-  const body: Body = { [dialect.maxTokensField ?? 'max_tokens']: request.maxTokens }
+  const limit = dialect.maxCompletionTokens?.test(request.model)
+    ? 'max_completion_tokens'
+    : dialect.maxTokensField
+  const body: Body = { [limit ?? 'max_tokens']: request.maxTokens }
   for (const [ours, theirs] of FIELDS) {
     const value = request[ours]
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue
@@ -103,8 +110,9 @@ function encodeSampling(context: Context): Body {
   }
   const { logprobs } = request
   if (logprobs !== undefined && logprobs !== false && !rejects(context, 'logprobs')) {
-    body['logprobs'] = true
-    if (typeof logprobs === 'number') body['top_logprobs'] = logprobs
+    const alternatives = typeof logprobs === 'number' ? logprobs : undefined
+    if (dialect.logprobsCount === true) body['logprobs'] = alternatives ?? 1
+    else Object.assign(body, { logprobs: true, top_logprobs: alternatives })
   }
   return body
 }
@@ -151,8 +159,12 @@ function encodeReasoning(context: Context): Body {
       ? (BUDGET_STEPS.find(([tokens]) => reasoning.budgetTokens <= tokens)?.[1] ?? 'high')
       : reasoning
   const on = wanted !== 'off'
-  if (style === 'enable')
-    return { enable_thinking: on, ...(on && budget !== undefined ? { thinking_budget: budget } : {}) }
+  const { budgetField } = dialect
+  const cap = on && budget !== undefined && budgetField !== undefined ? { [budgetField]: budget } : undefined
+  if (style === 'enable') return { enable_thinking: on, ...cap }
+  if (style === 'template' && (budget === undefined || cap !== undefined)) {
+    return { ...templateSwitch(on), ...cap }
+  }
   if (style === 'object' && budget !== undefined && on) return { reasoning: { max_tokens: budget } }
   // Below here a budget becomes a word, or nothing.
   if (budget !== undefined) {
@@ -162,7 +174,7 @@ function encodeReasoning(context: Context): Body {
       message: `${provider} takes no number of thinking tokens; ${budget} became "${wanted}".`,
     })
   }
-  if (style === 'template') return { chat_template_kwargs: { enable_thinking: on, thinking: on } }
+  if (style === 'template') return templateSwitch(on)
   const effort = effortWord(context, wanted)
   if (style === 'object') return { reasoning: { effort: effort ?? 'none' } }
   if (style === 'toggle') return { reasoning: { enabled: on }, reasoning_effort: on ? effort : undefined }
@@ -170,6 +182,11 @@ function encodeReasoning(context: Context): Body {
     return { thinking: { type: on ? 'enabled' : 'disabled' }, reasoning_effort: on ? effort : undefined }
   }
   return { reasoning_effort: effort }
+}
+
+/** Templates disagree on the name of the switch (Qwen, GLM and Nemotron against DeepSeek) and ignore the other one. */
+function templateSwitch(on: boolean): Body {
+  return { chat_template_kwargs: { enable_thinking: on, thinking: on } }
 }
 
 /** The server's word for an effort, or for the nearest one it knows. Undefined when it has no words at all. */
@@ -254,13 +271,12 @@ function encodeTools(context: Context): unknown[] | undefined {
   const { request, dialect, provider, warnings, names } = context
   const tools: unknown[] = []
   for (const tool of request.tools ?? []) {
-    if ('type' in tool && tool.type === 'provider') {
+    if (!isDefinition(tool)) {
       if (tool.provider === provider) tools.push(tool.value)
       else warnings.push(dropped('tools', `A tool of ${tool.provider} was not sent to ${provider}.`))
       continue
     }
-    if (!('inputSchema' in tool)) continue
-    let parameters = objectSchema(tool.inputSchema, tool.name, provider)
+    let parameters = withProperties(objectSchema(tool, provider))
     let strict: boolean | undefined
     if (tool.strict === true) {
       if (dialect.strictTools === true) {
@@ -278,32 +294,17 @@ function encodeTools(context: Context): unknown[] | undefined {
   return tools.length === 0 ? undefined : tools
 }
 
-/** A schema for arguments, which must describe an object. Servers insist on `properties`, even when there are none. */
-function objectSchema(schema: JsonSchema, name: string, provider: string): JsonSchema {
-  const type = own(schema, 'type')
-  if (
-    typeof schema !== 'object' ||
-    schema === null ||
-    Array.isArray(schema) ||
-    (type !== undefined && type !== 'object')
-  ) {
-    throw new LlmError({
-      kind: 'config',
-      provider,
-      phase: 'encode',
-      message: `The inputSchema of tool "${name}" must describe an object: give it { type: 'object', properties: … }.`,
-    })
-  }
-  return type === 'object' && Object.hasOwn(schema, 'properties')
-    ? schema
-    : { ...schema, type: 'object', properties: own(schema, 'properties') ?? {} }
+/** OpenAI: "object schema missing properties" (400), even when there are none. */
+function withProperties(schema: JsonSchema): JsonSchema {
+  return Object.hasOwn(schema, 'properties') ? schema : { ...schema, properties: {} }
 }
 
 function encodeToolChoice(context: Context): Body {
   const { request, dialect, names } = context
   const { toolChoice, parallelToolCalls } = request
   const body: Body = {}
-  if (toolChoice !== undefined && !rejects(context, 'toolChoice')) {
+  // A server without tool_choice decides by itself, which is what 'auto' asks for.
+  if (toolChoice !== undefined && toolChoice !== 'auto' && !rejects(context, 'toolChoice')) {
     body['tool_choice'] =
       typeof toolChoice === 'object'
         ? { type: 'function', function: { name: names.toWire(toolChoice.tool) } }
@@ -315,36 +316,6 @@ function encodeToolChoice(context: Context): Body {
     body['parallel_tool_calls'] = parallelToolCalls
   }
   return body
-}
-
-/**
- * Tool names as `[a-zA-Z0-9_-]{1,64}`, which is what OpenAI accepts, and back.
- * @throws LlmError `config` when two tools would go by one name.
- */
-export function toolNames(request: Request | undefined, provider: string): ToolNames {
-  const back = new Map<string, string>()
-  for (const tool of request?.tools ?? []) {
-    if (!('name' in tool)) continue
-    const wire = wireName(tool.name)
-    const taken = back.get(wire)
-    if (taken !== undefined || wire === '') {
-      throw new LlmError({
-        kind: 'config',
-        provider,
-        phase: 'encode',
-        message:
-          wire === ''
-            ? 'A tool needs a name.'
-            : `The tools "${taken}" and "${tool.name}" both go by "${wire}" at ${provider}: rename one.`,
-      })
-    }
-    back.set(wire, tool.name)
-  }
-  return { toWire: wireName, fromWire: (name) => back.get(name) ?? name }
-}
-
-function wireName(name: string): string {
-  return name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, 64)
 }
 
 // --------------------------------------------------------------------------------------------- messages
@@ -382,7 +353,22 @@ function encodeMessages(context: Context): Body[] {
   }
   flush()
   if (dialect.promptCache === 'marks') markCache(messages, context)
-  return messages
+  return dialect.alternate === true ? joinTurns(messages) : messages
+}
+
+/** Neighbouring user or assistant turns of plain text as one. */
+function joinTurns(messages: readonly Body[]): Body[] {
+  const turns: Body[] = []
+  for (const message of messages) {
+    const last = turns.at(-1)
+    const { role, content, ...rest } = message
+    const joins =
+      last?.['role'] === role && typeof last?.['content'] === 'string' && typeof content === 'string'
+    if (joins && Object.keys(rest).length === 0) {
+      turns[turns.length - 1] = { ...last, content: `${last['content'] as string}\n\n${content}` }
+    } else turns.push(message)
+  }
+  return turns
 }
 
 /** A user or system turn. Undefined when nothing but blanks is left of it. */
@@ -430,18 +416,23 @@ function encodeBlock(part: Part, context: Context): Body[] {
   }
 }
 
-function encodeImage(part: ImagePart, context: Context): Body {
+function encodeImage(given: ImagePart, context: Context): Body {
+  const part = fromDataUrl(given)
   checkMediaType(part, 'image/', context)
-  const url = part.url ?? (part.data === undefined ? undefined : dataUrl(part.data, part.mediaType))
-  if (url === undefined) throw byReference(part, context)
+  let url: string
+  if (part.data !== undefined) url = dataUrl(part.data, part.mediaType)
+  else if (part.url !== undefined) url = httpUrl(part.url, context.provider)
+  else throw byReference(part, context)
   return { type: 'image_url', image_url: { url, detail: part.detail } }
 }
 
-function encodeFile(part: FilePart, context: Context): Body {
-  if (part.fileId !== undefined) return { type: 'file', file: { file_id: part.fileId } }
+function encodeFile(given: FilePart, context: Context): Body {
+  if (given.fileId !== undefined) return { type: 'file', file: { file_id: given.fileId } }
+  const part = fromDataUrl(given)
   if (part.url !== undefined) {
     if (context.dialect.mediaUrls !== true) throw byReference(part, context)
-    return { type: 'file', file: { filename: part.name ?? nameOf(part.url), file_data: part.url } }
+    const address = httpUrl(part.url, context.provider)
+    return { type: 'file', file: { filename: part.name ?? nameOf(address), file_data: address } }
   }
   const filename = part.name ?? `file.${part.mediaType.split(/[/+;]/)[1] ?? 'bin'}`
   return { type: 'file', file: { filename, file_data: dataUrl(part.data, part.mediaType) } }
@@ -465,13 +456,10 @@ function encodeAudio(part: AudioPart, context: Context): Body {
   }
 }
 
-function checkMediaType(part: ImagePart | AudioPart, prefix: string, context: Context): void {
+function checkMediaType(part: ImagePart | AudioPart, prefix: string, { provider }: Context): void {
   const { mediaType } = part
   if (mediaType === undefined || mediaType.toLowerCase().startsWith(prefix)) return
-  throw invalid(
-    context,
-    `A part of type "${part.type}" has the media type ${mediaType}; it must start with ${prefix}.`,
-  )
+  throw notMedia(provider, `a part of type "${part.type}" with the media type ${mediaType}`)
 }
 
 function byReference(part: ImagePart | FilePart | AudioPart, { provider }: Context): LlmError {

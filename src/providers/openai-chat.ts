@@ -15,7 +15,8 @@ import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 import { createChatReader, type ChatReader } from './openai-chat-decode.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
-import { encodeChat, toolNames } from './openai-chat-encode.ts'
+import { encodeChat, MAX_TOOL_NAME } from './openai-chat-encode.ts'
+import { toolNames } from './tool-names.ts'
 
 /** Where to find the server, and how it differs. */
 export interface OpenAIChatOptions {
@@ -102,7 +103,12 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     ...headers,
   }
   const reader = (request: Request | undefined): ChatReader =>
-    createChatReader({ provider: name, dialect, request, rename: toolNames(request, name).fromWire })
+    createChatReader({
+      provider: name,
+      dialect,
+      request,
+      rename: request === undefined ? undefined : toolNames(request, name, MAX_TOOL_NAME).toCaller,
+    })
   return {
     name,
     framing: 'sse',
