@@ -20,7 +20,7 @@ const RANKS: readonly (readonly [pattern: RegExp, rank: number])[] = [
   [/^(schema|request)\.ts$/, 1],
   [/^(wire|stream|http|tokens|cost)\//, 1],
   [/^providers\//, 2],
-  [/^(client|complete)\.ts$/, 3],
+  [/^(client|complete|verbs)\.ts$/, 3],
   [/^tools\//, 3],
   [/^(route|batch|observe|adapters)\//, 4],
   [/^index\.ts$/, 5],
@@ -40,7 +40,7 @@ const WALLS: readonly { from: RegExp; may: RegExp; why: string }[] = [
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)(\s+type)?\b[^'"\n;]*?(?:\{[^}]*\}[^'"\n;]*?)?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
 
-const NODE_ALLOWED = /^(adapters\/node\.ts|adapters\/node-.*\.ts|cli\.ts|cli\/.*)$/
+const NODE_ALLOWED = /^(adapters\/node\.ts|adapters\/(node|file)-[a-z-]+\.ts|cli\.ts|cli\/.*)$/
 
 const files = list(SRC).map((path) => relative(SRC, path).split('\\').join('/'))
 const graph = new Map<string, string[]>()

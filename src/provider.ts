@@ -17,6 +17,8 @@ export interface HttpRequest {
   body?: string | Uint8Array
   /** What could not be honoured as asked; reported in `completion.warnings`. */
   warnings?: Warning[]
+  /** The schema is asked for through a forced tool of this name: its arguments are the answer, not a call. */
+  answerTool?: string
 }
 
 /** What a transport answers; a `Response` is one. */

@@ -9,7 +9,7 @@
  */
 
 import type { LlmError, SerializedLlmError } from './errors.ts'
-import type { Provider, Transport } from './provider.ts'
+import type { EmbeddingProvider, Provider, Transport } from './provider.ts'
 
 /** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
@@ -317,6 +317,8 @@ export interface Options<S = unknown> extends GenerationOptions {
   env?: object
   fetch?: typeof globalThis.fetch
   transport?: Transport
+  /** The embedding half of a provider, for `embed` of `llmswap/client`; the root finds it by name. */
+  embedding?: EmbeddingProvider
   /** Extra request headers. */
   headers?: Record<string, string>
   dangerouslyAllowBrowser?: boolean

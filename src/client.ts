@@ -1,0 +1,340 @@
+/**
+ * The client: the file to read first. A question goes in at the top, an answer comes out at the bottom.
+ *
+ *   createRequest      what the caller wrote → Request                    request.ts
+ *   provider.encode    ours → HTTP request                                providers/…
+ *   exchange           authorize, send, refuse redirects, read failures   http/exchange.ts, http/transport.ts
+ *   retry, repair      try again, or try something else                   http/retry.ts, http/repair.ts
+ *   readAnswer         bytes → frames → events, one window at a time      http/bytes.ts, wire/…, providers/…
+ *   createRun          events → whoever reads them, and their sum         stream/run.ts, stream/accumulate.ts
+ *
+ * In:  an Input and Options. Out: a CompletionStream, or what it adds up to.
+ * Not here: names of providers, keys from the environment (complete.ts and providers/registry.ts).
+ */
+
+import { LlmError } from './errors.ts'
+import { readAnswer, type Answer } from './http/answer.ts'
+import { openCall, type Call } from './http/call.ts'
+import { exchange, unexpected } from './http/exchange.ts'
+import { createAsk, repair, type Ask } from './http/repair.ts'
+import { retry, retryPolicy } from './http/retry.ts'
+import type { HttpRequest, Provider } from './provider.ts'
+import { createRequest, mergeOptions } from './request.ts'
+import type { Facts } from './stream/accumulate.ts'
+import { isContent } from './stream/content.ts'
+import { createRun, type RunSource } from './stream/run.ts'
+import { createShaper, type Shaper } from './stream/shaped.ts'
+import { createStopwatch, type Stopwatch } from './stream/timing.ts'
+import { countTokens, embed, listModels, noModel, type Resolver } from './verbs.ts'
+import type {
+  Completion,
+  CompletionStream,
+  Cost,
+  EmbedOptions,
+  EmbedResult,
+  Infer,
+  Input,
+  Options,
+  PartialCompletion,
+  Prices,
+  StreamEvent,
+  Usage,
+} from './types.ts'
+
+/** The verbs. A router has them too, so a router is a client. */
+export interface Client {
+  /** The whole answer. @throws LlmError of every kind. */
+  complete<S = unknown>(input: Input, options?: Options<S>): Promise<Completion<Infer<S>>>
+  /** The answer as it is written. The request starts here; never throws. */
+  stream<S = unknown>(input: Input, options?: Options<S>): CompletionStream<Infer<S>>
+  /** One vector per text, in order. @throws LlmError of every kind. */
+  embed(texts: string | readonly string[], options?: EmbedOptions): Promise<EmbedResult>
+  /** Input tokens as the provider counts them. @throws LlmError `unsupported` where it does not. */
+  countTokens(input: Input, options?: Options): Promise<number>
+  /** Ids of the models the key can use. @throws LlmError `unsupported` where the provider does not list them. */
+  listModels(options?: Options): Promise<string[]>
+}
+
+/**
+ * A client of one provider, without the registry: `createClient({ provider: anthropic({ apiKey }) })`.
+ * Per-call options win over these.
+ */
+export function createClient(options: Options = {}): Client {
+  return clientOf(DIRECT, options)
+}
+
+/** A client whose providers are found by `resolver`. */
+export function clientOf(resolver: Resolver, clientOptions: Options = {}): Client {
+  function stream<S>(input: Input, options?: Options<S>): CompletionStream<Infer<S>> {
+    return createRun<Infer<S>>(chat(resolver, input, clientOptions, options as Options))
+  }
+  return {
+    stream,
+    // Streaming is the only path: a whole answer is a stream that somebody collected.
+    complete: async (input, options) => stream(input, options).completion,
+    embed: async (texts, options) => {
+      // The client's model is one that chats.
+      const { model: _, ...shared } = clientOptions
+      return embed(resolver, texts, mergeOptions(shared, options as Options))
+    },
+    countTokens: async (input, options) => countTokens(resolver, input, mergeOptions(clientOptions, options)),
+    listModels: async (options) => listModels(resolver, mergeOptions(clientOptions, options)),
+  }
+}
+
+// --------------------------------------------------------------------------------------------- chat
+
+/** Codecs only: names belong to the registry, which a client of one provider does not carry. */
+const DIRECT: Resolver = {
+  chat({ provider, model, baseURL }) {
+    if (typeof provider === 'object' && provider !== null) {
+      if (baseURL === undefined) return { provider, model }
+      throw new LlmError({
+        kind: 'config',
+        message: `baseURL belongs to the codec here: pass it to ${provider.name}({ baseURL }) instead.`,
+      })
+    }
+    throw new LlmError({
+      kind: 'config',
+      message:
+        `llmswap/client knows no provider by name${provider === undefined ? '' : ` (${String(provider)})`}: ` +
+        "pass a codec, such as anthropic({ apiKey }), or import from 'llmswap'.",
+    })
+  },
+  embedding({ embedding, model }) {
+    if (embedding !== undefined) return { provider: embedding, model }
+    throw new LlmError({
+      kind: 'config',
+      message:
+        "embed() of llmswap/client takes the option embedding: an embedding codec; or import from 'llmswap'.",
+    })
+  },
+}
+
+/** What is known of a call once its options are read. */
+interface Chat {
+  call: Call
+  provider: Provider
+  ask: Ask
+  stopwatch: Stopwatch
+  shaper: Shaper | undefined
+}
+
+/** One call, lazily: everything that can fail fails inside `next()`, so `stream()` never throws. */
+function chat(
+  resolver: Resolver,
+  input: Input,
+  clientOptions: Options,
+  options: Options | undefined,
+): RunSource {
+  let chat: Chat | undefined
+  let answer: Answer | undefined
+  let held: StreamEvent[] | undefined
+  let cancelled: LlmError | undefined
+
+  async function begin(): Promise<void> {
+    chat = await openChat(resolver, input, mergeOptions(clientOptions, options))
+    if (cancelled !== undefined) chat.call.cancel(cancelled)
+    const { call, ask } = chat
+    call.tell('onRequest', { request: ask.request })
+    ;({ answer, held } = await retry({
+      policy: retryPolicy(call.options.retry),
+      clock: call.clock,
+      random: call.random,
+      signal: call.signal,
+      leftMs: call.leftMs,
+      attempt: (_, delayMs) => attemptRepaired(chat!, delayMs),
+      onRetry: (attempt, delayMs, error) =>
+        call.tell('onRetry', { attempt, delayMs, error: call.redactor.error(error).summary() }),
+    }))
+    call.tell('onFirstEvent', { firstTokenMs: chat.stopwatch.firstTokenMs ?? 0 })
+  }
+
+  return {
+    async next() {
+      if (answer === undefined) await begin()
+      if (chat!.shaper?.failure !== undefined) throw chat!.shaper.failure
+      const events = held ?? (await answer!.next())
+      held = undefined
+      return events === undefined || chat!.shaper === undefined ? events : chat!.shaper.push(events)
+    },
+    cancel(error) {
+      cancelled = error
+      chat?.call.cancel(error)
+    },
+    facts: () => factsOf(chat, answer),
+    fail: (error, partial, delivered) => failureOf(chat, error, partial, delivered),
+    ended(outcome) {
+      if (chat === undefined) return
+      const { call, ask, stopwatch } = chat
+      stopwatch.end(call.clock.nowMs())
+      call.end()
+      if ('error' in outcome) call.tell('onError', { error: outcome.error.toJSON() })
+      else {
+        call.observe(() => call.options.fit?.observe?.(ask.request, outcome.completion.usage))
+        call.tell('onFinish', { completion: outcome.completion })
+      }
+    },
+  }
+}
+
+async function openChat(resolver: Resolver, input: Input, options: Options): Promise<Chat> {
+  const { provider, model = provider.defaultModel } = resolver.chat(options)
+  if (model === undefined) throw noModel(provider.name)
+  const call = openCall(options, { operation: 'chat', provider: provider.name, model })
+  try {
+    // Aborted before it began: not even a key is fetched.
+    if (call.signal.aborted) throw call.signal.reason
+    let request = createRequest(input, options, model)
+    if (options.fit !== undefined) request = await options.fit.apply(request)
+    return {
+      call,
+      provider,
+      ask: createAsk(request),
+      stopwatch: createStopwatch(call.startMs),
+      shaper: undefined,
+    }
+  } catch (error) {
+    call.end()
+    throw error
+  }
+}
+
+/** One try, and at once another when its failure says what to do differently. */
+async function attemptRepaired(
+  chat: Chat,
+  delayMs: number,
+): Promise<{ answer: Answer; held: StreamEvent[] }> {
+  for (;;) {
+    try {
+      return await attempt(chat, delayMs)
+    } catch (error) {
+      if (!LlmError.is(error) || chat.call.signal.aborted) throw error
+      if (!(await repair(chat.ask, error, chat.call.options))) throw error
+    }
+  }
+}
+
+/**
+ * One request, up to the first content event. Nothing is handed on before it: until then a failure can be tried
+ * again without anybody having seen anything.
+ */
+async function attempt(chat: Chat, delayMs: number): Promise<{ answer: Answer; held: StreamEvent[] }> {
+  const { call, provider, ask, stopwatch } = chat
+  const { request } = ask
+  const http = provider.encode(request)
+  const open = await exchange(call, provider, streamed(http, request.stream), {
+    delayMs,
+    refresh: ask.refresh,
+  })
+  stopwatch.headers(call.clock.nowMs())
+  try {
+    const answer = await readAnswer(open, provider, request, {
+      stopwatch,
+      nowMs: call.clock.nowMs,
+      maxEventBytes: call.options.limits?.eventBytes,
+    })
+    const held: StreamEvent[] = []
+    while (!held.some(isContent)) {
+      const batch = await answer.next()
+      if (batch === undefined) break
+      for (const event of batch) held.push(event)
+    }
+    const { schema } = call.options
+    if (schema !== undefined) {
+      chat.shaper = createShaper(schema, http.answerTool === undefined ? 'text' : { tool: http.answerTool })
+    }
+    return { answer, held: withWarnings(held, [...(http.warnings ?? []), ...ask.warnings]) }
+  } catch (thrown) {
+    const error = LlmError.is(thrown) ? thrown : unexpected(provider.name, thrown)
+    open.fail(error)
+    throw error
+  }
+}
+
+/** Compressed streams arrive in blocks: gateways hold tokens back until a block is full. */
+function streamed(http: HttpRequest, stream: boolean): HttpRequest {
+  return stream ? { ...http, headers: { ...http.headers, 'accept-encoding': 'identity' } } : http
+}
+
+/** What could not be honoured stands right behind `start`. */
+function withWarnings(events: StreamEvent[], warnings: NonNullable<HttpRequest['warnings']>): StreamEvent[] {
+  const at = events[0]?.type === 'start' ? 1 : 0
+  events.splice(at, 0, ...warnings.map((warning) => ({ type: 'warning' as const, warning })))
+  return events
+}
+
+function factsOf(chat: Chat | undefined, answer: Answer | undefined): Facts {
+  const kept = answer?.kept()
+  return {
+    provider: chat?.provider.name ?? '',
+    model: chat?.ask.request.model ?? '',
+    attempts: chat?.call.attempts ?? [],
+    raw: kept?.raw ?? {},
+    usage: kept?.usage,
+    object: chat?.shaper?.object,
+    timing: (outputTokens) =>
+      (chat?.stopwatch ?? createStopwatch(0)).timing(chat?.call.clock.nowMs() ?? 0, outputTokens),
+    cost: (usage, model, provider) =>
+      costOf(kept?.reportedCost, chat?.call.options.prices, usage, model, provider),
+  }
+}
+
+/** What the provider says it charged beats what a list says it should have. */
+function costOf(
+  reported: number | undefined,
+  prices: Prices | undefined,
+  usage: Usage,
+  model: string,
+  provider: string,
+): Cost | undefined {
+  if (reported !== undefined) {
+    // Never in exponents: 1.5e-7 is "0.00000015".
+    const exact = reported.toFixed(20).replace(/\.?0+$/, '')
+    return {
+      total: reported,
+      currency: 'USD',
+      exact: /e/.test(String(reported)) ? exact : String(reported),
+      from: 'provider',
+    }
+  }
+  const cost = prices?.price(usage, model, provider)
+  return cost?.total === undefined ? undefined : cost
+}
+
+/** Our own decisions keep their kind after content was delivered; everything else is then an interruption. */
+const KEPT_KINDS: ReadonlySet<LlmError['kind']> = new Set([
+  'aborted',
+  'too-large',
+  'invalid-output',
+  'interrupted',
+])
+
+function failureOf(
+  chat: Chat | undefined,
+  thrown: unknown,
+  partial: PartialCompletion,
+  delivered: boolean,
+): LlmError {
+  const provider = chat?.provider.name
+  const error = LlmError.is(thrown) ? thrown : unexpected(provider ?? 'llmswap', thrown)
+  const told = {
+    provider: error.provider ?? provider,
+    model: error.model ?? chat?.ask.request.model,
+    attempts: chat?.call.attempts ?? [],
+    ...(delivered || error.kind === 'aborted' || error.kind === 'invalid-output' ? { partial } : {}),
+    usage: error.usage ?? partial.usage,
+  }
+  const dressed =
+    delivered && !KEPT_KINDS.has(error.kind)
+      ? new LlmError({
+          ...told,
+          kind: 'interrupted',
+          phase: error.phase,
+          requestId: error.requestId,
+          message: `The answer broke off after ${partial.text.length} characters: ${error.message}`,
+          cause: error,
+        })
+      : error.with(told)
+  return chat === undefined ? dressed : chat.call.redactor.error(dressed)
+}

@@ -1,0 +1,170 @@
+/**
+ * A response body as batches of StreamEvents.
+ *
+ * In:  an Exchange and its codec. Out: `next()`, one batch per window, and what the codec kept beside the events.
+ * One window is decoded in one synchronous go: bytes → frames → events, into one array. What came before a failure is
+ * handed over before the failure is thrown.
+ * A stream is whole when the provider's terminal marker says so: then `end()` is called at once and what the server
+ * still sends is drained in the background.
+ * Not here: retries; the sum of the events (stream/accumulate.ts).
+ */
+
+import { LlmError } from '../errors.ts'
+import type { Provider } from '../provider.ts'
+import { isContent } from '../stream/content.ts'
+import type { Stopwatch } from '../stream/timing.ts'
+import type { Request, StreamEvent, Usage } from '../types.ts'
+import { concat } from './bytes.ts'
+import { unexpected, type Exchange } from './exchange.ts'
+import { sniff } from './sniff.ts'
+
+/** Events as they arrive. */
+export interface Answer {
+  /** The next batch, never empty; undefined when the answer is whole. After a rejection it is over. */
+  next(): Promise<StreamEvent[] | undefined>
+  /** What the codec kept: the provider's own objects, the usage so far, the cost it named. */
+  kept(): {
+    raw: { usage?: unknown; finish?: unknown }
+    usage?: Usage | undefined
+    reportedCost?: number | undefined
+  }
+}
+
+/** @param init.clockMs the time of arrival, for timing. */
+export async function readAnswer(
+  exchange: Exchange,
+  provider: Provider,
+  request: Request,
+  init: { stopwatch: Stopwatch; nowMs: () => number; maxEventBytes: number | undefined },
+): Promise<Answer> {
+  const content = await sniff(exchange, provider, request.stream ? 'stream' : 'json')
+  const limits = init.maxEventBytes === undefined ? {} : { maxEventBytes: init.maxEventBytes }
+  return content === 'json'
+    ? wholeAnswer(exchange, provider, request, arrived)
+    : framedAnswer(exchange, provider.frames(limits), provider.decoder(request), provider.name, arrived)
+
+  /** All events of one window arrived together. */
+  function arrived(events: StreamEvent[]): void {
+    let content = 0
+    for (const event of events) if (isContent(event)) content++
+    if (content === 0) return
+    exchange.deadlines.progressed()
+    init.stopwatch.content(init.nowMs(), content)
+  }
+}
+
+function framedAnswer(
+  exchange: Exchange,
+  framer: ReturnType<Provider['frames']>,
+  decoder: ReturnType<Provider['decoder']>,
+  name: string,
+  arrived: (events: StreamEvent[]) => void,
+): Answer {
+  let state: { is: 'reading' } | { is: 'whole' } | { is: 'broken'; error: LlmError } = { is: 'reading' }
+  let framesSeen = 0
+
+  /** One window, or the end of the body, all the way to events. True when the answer is whole. */
+  function decode(window: Uint8Array | undefined, out: StreamEvent[]): boolean {
+    const frames = window === undefined ? framer.end() : framer.push(window)
+    framesSeen += frames.length
+    for (const frame of frames) {
+      for (const event of decoder.push(frame)) out.push(event)
+      if (decoder.done) break
+    }
+    if (!decoder.done && window !== undefined) return false
+    if (framesSeen === 0) throw noFrames(name)
+    for (const event of decoder.end()) out.push(event)
+    return true
+  }
+
+  async function next(): Promise<StreamEvent[] | undefined> {
+    while (state.is === 'reading') {
+      const events: StreamEvent[] = []
+      try {
+        if (decode(await exchange.read(), events)) {
+          state = { is: 'whole' }
+          exchange.finish()
+        }
+      } catch (thrown) {
+        const error = LlmError.is(thrown) ? thrown : unexpected(name, thrown)
+        state = { is: 'broken', error }
+        exchange.fail(error)
+      }
+      arrived(events)
+      if (events.length > 0) return events
+    }
+    if (state.is === 'broken') throw state.error
+    return undefined
+  }
+
+  return {
+    next,
+    kept: () => ({ raw: decoder.raw, usage: decoder.usage, reportedCost: decoder.reportedCost }),
+  }
+}
+
+/** Text that is neither a page nor JSON nor a stream. */
+function noFrames(provider: string): LlmError {
+  return new LlmError({
+    kind: 'protocol',
+    provider,
+    phase: 'stream',
+    retryable: true,
+    message: `${provider} answered with success and a body that holds no event.`,
+  })
+}
+
+async function wholeAnswer(
+  exchange: Exchange,
+  provider: Provider,
+  request: Request,
+  arrived: (events: StreamEvent[]) => void,
+): Promise<Answer> {
+  const text = await readText(exchange)
+  const json = parseBody(text, provider.name)
+  if (isErrorBody(json)) {
+    throw provider.error({ status: exchange.status, headers: exchange.headers, body: text.slice(0, 65_536) })
+  }
+  const body = provider.decode(json, request)
+  arrived(body.events)
+  exchange.finish()
+  let events: StreamEvent[] | undefined = body.events
+  return {
+    async next() {
+      const batch = events
+      events = undefined
+      return batch
+    },
+    kept: () => body,
+  }
+}
+
+/** The whole body as text, without its byte order mark. */
+export async function readText(exchange: Exchange): Promise<string> {
+  const pieces: Uint8Array[] = []
+  for (let window; (window = await exchange.read()) !== undefined;) pieces.push(window)
+  return new TextDecoder().decode(concat(pieces))
+}
+
+/** @throws LlmError `protocol`; the payload is not quoted. */
+export function parseBody(text: string, provider: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new LlmError({
+      kind: 'protocol',
+      provider,
+      phase: 'stream',
+      message: `${provider} answered with ${text.length} characters that are not JSON, or JSON that is cut short.`,
+    })
+  }
+}
+
+/** A failure sent with status 200, as OpenRouter, Mistral and Ollama do; `"error": null` is none. */
+function isErrorBody(json: unknown): boolean {
+  const body: unknown = Array.isArray(json) ? json[0] : json
+  if (typeof body !== 'object' || body === null) return false
+  const read = (key: string): unknown =>
+    Object.hasOwn(body, key) ? (body as Record<string, unknown>)[key] : undefined
+  return Boolean(read('error')) || read('object') === 'error' || read('type') === 'error'
+}

@@ -1,0 +1,211 @@
+/**
+ * Our events as server-sent events, and back: a Worker proxies an answer, the browser sees the same events.
+ *
+ * In:  an iterator of StreamEvents, or a body that `toSSE()` wrote. Out: bytes, a Response; or StreamEvents again.
+ * Each frame is `data: <event as JSON>`. Of an error only kind, message and retryable cross; live values (`partial`,
+ * `object`) do not cross and are derived again on the other side. One frame is written per read of the stream, so
+ * backpressure reaches the provider, and a cancel stops the call.
+ * Not here: reading providers' own SSE (providers/), which is a different protocol in the same clothes.
+ */
+
+import { LlmError, type ErrorKind } from '../errors.ts'
+import type { ErrorSummary, StreamEvent } from '../types.ts'
+import { createSseDecoder } from '../wire/sse.ts'
+import { createReviver } from './live.ts'
+
+/** Proxies and browsers drop connections that are silent for 30 to 100 s. */
+const DEFAULT_HEARTBEAT_MS = 15_000
+
+/** Media type of the stream; `no-transform` keeps proxies from buffering it for compression. */
+const SSE_HEADERS: readonly (readonly [string, string])[] = [
+  ['content-type', 'text/event-stream; charset=utf-8'],
+  ['cache-control', 'no-cache, no-transform'],
+  ['x-accel-buffering', 'no'],
+]
+
+/** Options of {@link eventsToSSE}. */
+export interface SseOutOptions {
+  /** Milliseconds of silence before a comment is sent. Default 15,000; 0 for none. */
+  heartbeatMs?: number
+}
+
+/** The events as bytes, pulled one by one. A failure becomes an 'error' event, the last. */
+export function eventsToSSE(
+  events: AsyncIterator<StreamEvent, undefined, undefined>,
+  options: SseOutOptions = {},
+): ReadableStream<Uint8Array> {
+  const heartbeatMs = options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS
+  const encoder = new TextEncoder()
+  let heartbeat: ReturnType<typeof setInterval> | undefined
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (heartbeatMs > 0) {
+          heartbeat = setInterval(() => controller.enqueue(encoder.encode(': heartbeat\n\n')), heartbeatMs)
+        }
+        try {
+          const result = await events.next()
+          if (result.done === true) controller.close()
+          else controller.enqueue(encoder.encode(frameOf(result.value)))
+        } catch (error) {
+          controller.enqueue(encoder.encode(frameOf({ type: 'error', error: summaryOf(error) })))
+          controller.close()
+        } finally {
+          clearInterval(heartbeat)
+        }
+      },
+      async cancel() {
+        clearInterval(heartbeat)
+        await events.return?.()
+      },
+    },
+    // Nothing is read before somebody asks for it.
+    { highWaterMark: 0 },
+  )
+}
+
+/** Waits for the first event, because a status cannot be taken back once the body has begun. */
+export async function eventsToResponse(
+  events: AsyncIterator<StreamEvent, undefined, undefined>,
+  init: ResponseInit & SseOutOptions = {},
+): Promise<Response> {
+  const { heartbeatMs, ...responseInit } = init
+  const headers = new Headers(responseInit.headers)
+  for (const [name, value] of SSE_HEADERS) if (!headers.has(name)) headers.set(name, value)
+  // The outcome of the first read is replayed to whoever reads the body.
+  let first: Promise<IteratorResult<StreamEvent, undefined>> | undefined = events.next()
+  let status = responseInit.status ?? 200
+  try {
+    await first
+  } catch (error) {
+    status = statusOf(LlmError.is(error) ? error.kind : 'server')
+    if (LlmError.is(error) && error.retryAfterMs !== undefined) {
+      headers.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
+    }
+  }
+  const replayed: AsyncIterator<StreamEvent, undefined, undefined> = {
+    next() {
+      const result = first ?? events.next()
+      first = undefined
+      return result
+    },
+    return: () => events.return!(),
+  }
+  const body = eventsToSSE(replayed, heartbeatMs === undefined ? {} : { heartbeatMs })
+  return new Response(body, { ...responseInit, status, headers })
+}
+
+/** What a client of ours should do about it: its own fault, wait, or ours. Keys and credit are ours. */
+function statusOf(kind: ErrorKind): number {
+  switch (kind) {
+    case 'invalid-request':
+    case 'unsupported':
+    case 'content-filter':
+      return 400
+    case 'context-length':
+    case 'too-large':
+      return 413
+    case 'rate-limit':
+      return 429
+    case 'overloaded':
+      return 503
+    case 'timeout':
+      return 504
+    case 'config':
+    case 'auth':
+    case 'billing':
+    case 'quota':
+    case 'budget':
+      return 500
+    default:
+      return 502
+  }
+}
+
+function frameOf(event: StreamEvent): string {
+  return `data: ${JSON.stringify(event)}\n\n`
+}
+
+function summaryOf(error: unknown): ErrorSummary {
+  if (LlmError.is(error)) return error.summary()
+  return { kind: 'server', message: 'The answer could not be read.', retryable: false }
+}
+
+/**
+ * The events another llmswap wrote with `toSSE()` or `toResponse()`.
+ * @throws LlmError of the kind that was sent, when the other side failed; `interrupted` when the stream ends before
+ *   'finish'; `protocol` when the body holds something else.
+ */
+export function fromSSE(body: ReadableStream<Uint8Array>): AsyncIterable<StreamEvent> {
+  return { [Symbol.asyncIterator]: () => readEvents(body) }
+}
+
+function readEvents(body: ReadableStream<Uint8Array>): AsyncIterator<StreamEvent, undefined, undefined> {
+  const reader = body.getReader()
+  const decoder = createSseDecoder()
+  const revive = createReviver()
+  let frames: { data: string }[] = []
+  let head = 0
+  let over = false
+
+  function release(): void {
+    if (over) return
+    over = true
+    reader.cancel().catch(() => {})
+  }
+
+  async function next(): Promise<IteratorResult<StreamEvent, undefined>> {
+    try {
+      while (!over) {
+        if (head < frames.length) {
+          const event = revive(eventOf(frames[head++]!.data))
+          if (event.type === 'error') throw new LlmError(event.error)
+          if (event.type === 'finish') release()
+          return { done: false, value: event }
+        }
+        const { done, value } = await reader.read()
+        if (over) break
+        frames = done ? decoder.end() : decoder.push(value)
+        head = 0
+        if (done && frames.length === 0) {
+          throw new LlmError({
+            kind: 'interrupted',
+            message: 'The stream ended before the answer was whole.',
+          })
+        }
+      }
+    } catch (error) {
+      release()
+      throw LlmError.is(error)
+        ? error
+        : new LlmError({
+            kind: 'interrupted',
+            message: 'The connection was lost before the answer was whole.',
+            cause: error,
+          })
+    }
+    return { done: true, value: undefined }
+  }
+
+  return {
+    next,
+    return() {
+      release()
+      return Promise.resolve({ done: true, value: undefined })
+    },
+  }
+}
+
+function eventOf(data: string): StreamEvent {
+  try {
+    const event: unknown = JSON.parse(data)
+    if (typeof event === 'object' && event !== null && Object.hasOwn(event, 'type'))
+      return event as StreamEvent
+  } catch {
+    // Said below, without the payload.
+  }
+  throw new LlmError({
+    kind: 'protocol',
+    message: 'The stream holds something other than events written by toSSE().',
+  })
+}

@@ -1,0 +1,189 @@
+/**
+ * The verbs that answer in one piece: embed, countTokens, listModels.
+ *
+ * In:  texts, a conversation, or nothing. Out: vectors, a count, a list.
+ * Each is the pipeline of client.ts without the stream: encode, send with retries, read one JSON body, decode.
+ * Not here: chat, which streams even when nobody watches (client.ts).
+ */
+
+import { LlmError } from './errors.ts'
+import { parseBody, readText } from './http/answer.ts'
+import { openCall, type Call } from './http/call.ts'
+import { exchange, unexpected, type Target } from './http/exchange.ts'
+import { createAsk, repair } from './http/repair.ts'
+import { retry, retryPolicy } from './http/retry.ts'
+import type { EmbeddingProvider, HttpRequest, Provider } from './provider.ts'
+import { createRequest } from './request.ts'
+import type { CallInfo, EmbedOptions, EmbedResult, Input, Options, Usage } from './types.ts'
+
+/** Turns options into a codec and a model id. */
+export interface Resolver {
+  chat(options: Options): { provider: Provider; model: string | undefined }
+  embedding(options: EmbedOptions): { provider: EmbeddingProvider; model: string | undefined }
+}
+
+/** One vector per text, in batches as large as the provider takes, in order. */
+export async function embed(
+  resolver: Resolver,
+  input: string | readonly string[],
+  options: EmbedOptions,
+): Promise<EmbedResult> {
+  const { provider, model = provider.defaultModel } = resolver.embedding(options)
+  if (model === undefined) throw noModel(provider.name)
+  const texts = typeof input === 'string' ? [input] : [...input]
+  if (texts.length === 0 || texts.some((text) => typeof text !== 'string' || text === '')) {
+    throw new LlmError({
+      kind: 'invalid-request',
+      phase: 'encode',
+      message: 'embed() takes one or more texts, none of them empty.',
+    })
+  }
+  const { dimensions, purpose, body } = options
+  return withCall(options, { operation: 'embed', provider: provider.name, model }, async (call) => {
+    const result: EmbedResult = { embeddings: [], usage: {}, model, provider: provider.name, warnings: [] }
+    for (let at = 0; at < texts.length; at += provider.maxTexts) {
+      const batch = texts.slice(at, at + provider.maxTexts)
+      const http = provider.encode({
+        model,
+        texts: batch,
+        ...(dimensions === undefined ? {} : { dimensions }),
+        ...(purpose === undefined ? {} : { purpose }),
+        ...(body === undefined ? {} : { body }),
+      })
+      if (at === 0) result.warnings.push(...(http.warnings ?? []))
+      const { rows, usage, model: answered } = provider.decode(await requestJson(call, provider, http))
+      if (rows.length !== batch.length) throw wrongRows(provider.name, rows.length, batch.length)
+      result.embeddings.push(...rows)
+      result.usage = addUsage(result.usage, usage)
+      result.model = answered ?? result.model
+    }
+    return result
+  })
+}
+
+/** Input tokens as the server counts them. */
+export async function countTokens(resolver: Resolver, input: Input, options: Options): Promise<number> {
+  const { provider, model = provider.defaultModel } = resolver.chat(options)
+  if (provider.countTokens === undefined) throw cannot(provider.name, 'count tokens', 'estimateTokens()')
+  if (model === undefined) throw noModel(provider.name)
+  const { encode, decode } = provider.countTokens
+  return withCall(options, { operation: 'chat', provider: provider.name, model }, async (call) =>
+    decode(await requestJson(call, provider, encode(createRequest(input, options, model)))),
+  )
+}
+
+/** More pages than any provider has; a server that repeats its cursor must not keep us for ever. */
+const MAX_PAGES = 100
+
+/** Every page of the provider's list. */
+export async function listModels(resolver: Resolver, options: Options): Promise<string[]> {
+  const { provider, model = '' } = resolver.chat(options)
+  if (provider.listModels === undefined) throw cannot(provider.name, 'list its models', 'its web site')
+  const { encode, decode } = provider.listModels
+  return withCall(options, { operation: 'chat', provider: provider.name, model }, async (call) => {
+    const models: string[] = []
+    let cursor: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = decode(await requestJson(call, provider, encode(cursor)))
+      models.push(...answer.models)
+      if (answer.cursor === undefined || answer.cursor === cursor) break
+      cursor = answer.cursor
+    }
+    return models
+  })
+}
+
+/** Runs `work` within a call: every failure leaves it typed, redacted and with its attempts. */
+async function withCall<T>(
+  options: Options,
+  who: Omit<CallInfo, 'callId'>,
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
+  const call = openCall(options, who)
+  try {
+    if (call.signal.aborted) throw call.signal.reason
+    return await work(call)
+  } catch (thrown) {
+    const error = LlmError.is(thrown) ? thrown : unexpected(who.provider, thrown)
+    const told = call.redactor.error(
+      error.with({
+        provider: error.provider ?? who.provider,
+        model: error.model ?? who.model,
+        attempts: call.attempts,
+      }),
+    )
+    call.tell('onError', { error: told.toJSON() })
+    throw told
+  } finally {
+    call.end()
+  }
+}
+
+/** One JSON request, with retries. */
+async function requestJson(call: Call, target: Target, http: HttpRequest): Promise<unknown> {
+  const ask = createAsk({ model: call.info.model, messages: [], stream: false })
+
+  async function once(delayMs: number): Promise<unknown> {
+    const open = await exchange(call, target, http, { delayMs, refresh: ask.refresh })
+    try {
+      const json = parseBody(await readText(open), target.name)
+      open.finish()
+      return json
+    } catch (thrown) {
+      const error = LlmError.is(thrown) ? thrown : unexpected(target.name, thrown)
+      open.fail(error)
+      throw error
+    }
+  }
+
+  return retry({
+    policy: retryPolicy(call.options.retry),
+    clock: call.clock,
+    random: call.random,
+    signal: call.signal,
+    leftMs: call.leftMs,
+    async attempt(_, delayMs) {
+      for (;;) {
+        try {
+          return await once(delayMs)
+        } catch (error) {
+          // Only a key can be repaired here.
+          if (!LlmError.is(error) || error.status !== 401 || !(await repair(ask, error, {}))) throw error
+        }
+      }
+    },
+  })
+}
+
+function addUsage(sum: Usage, more: Usage): Usage {
+  const total: Record<string, number> = { ...(sum as Record<string, number>) }
+  for (const [name, tokens] of Object.entries(more)) {
+    if (tokens !== undefined) total[name] = (total[name] ?? 0) + tokens
+  }
+  return total
+}
+
+function wrongRows(provider: string, got: number, asked: number): LlmError {
+  return new LlmError({
+    kind: 'protocol',
+    provider,
+    message: `${provider} answered ${asked} texts with ${got} vectors.`,
+  })
+}
+
+function cannot(provider: string, what: string, instead: string): LlmError {
+  return new LlmError({
+    kind: 'unsupported',
+    provider,
+    message: `${provider} does not ${what} over its API; use ${instead} instead.`,
+  })
+}
+
+/** Nobody named a model. */
+export function noModel(provider: string): LlmError {
+  return new LlmError({
+    kind: 'config',
+    provider,
+    message: `No model was named for ${provider}, and it has no default: pass model.`,
+  })
+}
