@@ -39,9 +39,8 @@ export function markdown(title: string, name: string, results: readonly RowResul
     }
     out.push('')
     for (const { of, than, atMost, ratio, met } of targets) {
-      out.push(
-        `- ${of} ÷ ${than} = **${ratio.toFixed(2)}**, wanted ≤ ${atMost}: ${met ? 'reached' : 'not reached'}.`,
-      )
+      const what = than === undefined ? of : `${of} ÷ ${than}`
+      out.push(`- ${what} = **${ratio.toFixed(2)}**, wanted ≤ ${atMost}: ${met ? 'reached' : 'not reached'}.`)
     }
     if (targets.length > 0) out.push('')
     if (note !== undefined) out.push(note, '')

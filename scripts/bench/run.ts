@@ -100,9 +100,12 @@ export interface Context {
   start(program: string): Promise<string>
 }
 
-/** Ours may take at most `atMost` times what the contestant named `than` takes; `of` defaults to the first one. */
+/**
+ * Ours may take at most `atMost` times what the contestant named `than` takes; without `than`, `atMost` is in the row's
+ * unit. `of` names another contestant than the first.
+ */
 export interface Target {
-  than: string
+  than?: string
   atMost: number
   of?: string
 }
@@ -217,7 +220,7 @@ async function runRow(bundle: string, index: number, row: Row, options: RunOptio
     contestants,
     targets: (row.targets ?? []).map((target) => {
       const subject = target.of ?? row.contestants[0]!.name
-      const ratio = of(subject) / of(target.than)
+      const ratio = of(subject) / (target.than === undefined ? 1 : of(target.than))
       return { ...target, of: subject, ratio, met: ratio <= target.atMost }
     }),
     measured: {

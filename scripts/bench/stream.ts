@@ -10,17 +10,23 @@ import type { Contestant, Suite } from './run.ts'
 
 const EVENTS = 20_000
 
-/** What OpenAI sends per token: about 290 bytes with its line ends. */
-function openaiEvent(i: number): string {
+/** What OpenAI sends per token: 290 bytes with its line ends. */
+function openaiEvent(i: number, word = 'token'): string {
   const chunk = {
-    id: 'chatcmpl-9f8e7d6c5b4a39281706f5e4d3c2b',
+    id: 'chatcmpl-9f8e7d6c5b4a39281706f5e4d3',
     object: 'chat.completion.chunk',
     created: 1_795_435_200,
     model: 'gpt-6.1-terra-2026-10-01',
-    service_tier: 'default',
     system_fingerprint: 'fp_0123456789',
-    choices: [{ index: 0, delta: { content: ` token${i % 1000}` }, logprobs: null, finish_reason: null }],
-    obfuscation: 'aB3dE5fG7h',
+    choices: [
+      {
+        index: 0,
+        delta: { content: ` ${word}${String(i % 1000).padStart(3, '0')}` },
+        logprobs: null,
+        finish_reason: null,
+      },
+    ],
+    obfuscation: 'a',
   }
   return `data: ${JSON.stringify(chunk)}\n\n`
 }
@@ -37,6 +43,8 @@ const onePerRead = (): Uint8Array[] =>
   Array.from({ length: EVENTS }, (_, i) => encoder.encode(openaiEvent(i)))
 const in16kReads = (): Uint8Array[] =>
   pieces(encoder.encode(Array.from({ length: EVENTS }, (_, i) => openaiEvent(i)).join('')), 16 * 1024)
+const chineseIn16kReads = (): Uint8Array[] =>
+  pieces(encoder.encode(Array.from({ length: EVENTS }, (_, i) => openaiEvent(i, '世界')).join('')), 16 * 1024)
 const longLines = (lines: number, lineBytes: number): Uint8Array[] =>
   pieces(encoder.encode(`data: ${'x'.repeat(lineBytes - 6)}\n\n`.repeat(lines)), 1024)
 
@@ -158,6 +166,15 @@ const suite: Suite = {
         eventsourceParser('eventsource-parser 4', 'eventsource-parser-4', in16kReads, EVENTS),
       ],
       targets: [{ than: 'eventsource-parser 3', atMost: 0.5 }],
+    },
+    {
+      name: 'SSE decode, the same in Chinese, 16 KB reads',
+      unit: 'ns/event',
+      contestants: [
+        ours('ours', chineseIn16kReads, EVENTS),
+        eventsourceParser('eventsource-parser 3', 'eventsource-parser', chineseIn16kReads, EVENTS),
+        eventsourceParser('eventsource-parser 4', 'eventsource-parser-4', chineseIn16kReads, EVENTS),
+      ],
     },
     {
       name: 'Four 1 MB lines in 1 KB reads',
