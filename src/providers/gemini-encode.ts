@@ -23,7 +23,6 @@ import {
   asString,
   base64Of,
   dropped,
-  invalidArgsObject,
   isForeign,
   partsOf,
   splitSystem,
@@ -31,6 +30,7 @@ import {
   unsupported,
 } from './body.ts'
 import { convertSchema } from './schema-dialects.ts'
+import { argsObject } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
 
@@ -264,12 +264,11 @@ function encodeParts(parts: readonly Part[], model: boolean, context: Context): 
         context.warnings.push(dropped('messages', message))
       } else encoded.push(signed({ text: part.text, thought: true }, part.signature))
     } else if (part.type === 'tool-call') {
-      const args = part.invalid === undefined ? part.args : invalidArgsObject(part.invalid.raw)
       const id = context.wireIds.get(part.id)
       const functionCall: Wire = {
         ...(id === undefined ? {} : { id }),
         name: context.names.toWire(part.name),
-        args: asRecord(args) ?? invalidArgsObject(JSON.stringify(args) ?? ''),
+        args: argsObject(part),
       }
       // The first call of a turn must be signed from Gemini 3 on. Only it: the other calls of a parallel group never are.
       const first = calls++ === 0 && model

@@ -31,7 +31,6 @@ import {
   base64Of,
   dropped,
   endpoint,
-  invalidArgsObject,
   isForeign,
   jsonBody,
   own,
@@ -42,6 +41,7 @@ import {
 } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
+import { argsObject } from './tool-names.ts'
 
 /** Where to find the server. */
 export interface OllamaOptions {
@@ -231,14 +231,7 @@ function encodeMessage(message: Message, encoded: unknown[], warnings: Warning[]
   let thinking = ''
   for (const part of partsOf(message.content)) {
     if (part.type === 'tool-call') {
-      const args = part.invalid === undefined ? part.args : invalidArgsObject(part.invalid.raw)
-      calls.push({
-        id: part.id,
-        function: {
-          name: part.name,
-          arguments: asRecord(args) ?? invalidArgsObject(JSON.stringify(args) ?? ''),
-        },
-      })
+      calls.push({ id: part.id, function: { name: part.name, arguments: argsObject(part) } })
     } else if (part.type === 'reasoning') {
       if (isForeign(part.origin, [NAME])) {
         warnings.push(

@@ -173,7 +173,7 @@ describe('tools of a Gemini request', () => {
   it('get names Gemini accepts, and never the same one', () => {
     const name = (tool: string): unknown => {
       const [first] = body({ tools: [{ name: tool, inputSchema }] }).tools ?? []
-      return (first?.['functionDeclarations'] as { name: string }[])[0]?.name
+      return (first?.['functionDeclarations'] as { name: string }[] | undefined)?.[0]?.name
     }
     expect(name('mcp.files:read-now')).toBe('mcp.files:read-now')
     expect(name('1st tool')).toBe('_1st_tool')
