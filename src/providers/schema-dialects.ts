@@ -39,7 +39,7 @@ interface Dialect {
   formats: readonly string[] | 'any'
   /** Every object must say `additionalProperties: false`: no maps, no bare `{ "type": "object" }`. */
   closed: boolean
-  /** Every property must be required: an optional one becomes nullable (tools/schema.ts takes that back). */
+  /** Every property must be required: an optional one becomes nullable (stream/added-nulls.ts takes that back). */
   allRequired: boolean
   /** The root must be an object and not a union. */
   objectRoot: boolean

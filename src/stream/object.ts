@@ -5,7 +5,7 @@
  * Where the provider shapes its text, the text is the JSON (mode 'text'). Where it has no such thing, the model is
  * made to call a tool whose arguments are the answer (mode { tool }): that call is turned into text, so that
  * `completion.text` is the JSON and `toolCalls` is empty in both modes, and the message replays as plain text.
- * Not here: asking for the shape (the codec's encode) and validation (tools/schema.ts), which needs the end.
+ * Not here: asking for the shape (the codec's encode) and validation (shaped.ts), which needs the end.
  */
 
 import type { StreamEvent, Warning } from '../types.ts'

@@ -7,9 +7,10 @@
  */
 
 import { LlmError } from '../errors.ts'
-import { validateOutput } from '../schema.ts'
+import { toJsonSchema, validateOutput } from '../schema.ts'
 import type { FinishEvent, StandardIssue, StreamEvent } from '../types.ts'
 import { createAccumulator, type Facts } from './accumulate.ts'
+import { dropAddedNulls } from './added-nulls.ts'
 import { objectStage, type ObjectMode } from './object.ts'
 
 /** A schema applied to one answer. */
@@ -62,7 +63,10 @@ export function createShaper(schema: unknown, mode: ObjectMode): Shaper {
 
   async function verdictOf(value: unknown): Promise<{ issues?: readonly StandardIssue[]; value?: unknown }> {
     try {
-      return (await validateOutput(schema, value)) as { issues?: readonly StandardIssue[]; value?: unknown }
+      return (await validateOutput(schema, dropAddedNulls(value, toJsonSchema(schema)))) as {
+        issues?: readonly StandardIssue[]
+        value?: unknown
+      }
     } catch (cause) {
       throw invalidOutput('The validator of the schema threw; the cause says why.', undefined, cause)
     }

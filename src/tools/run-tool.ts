@@ -8,7 +8,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { Clock, JsonSchema, Message, Part, Tool, ToolCall, ToolResultPart } from '../types.ts'
-import { checkValue, describeIssues } from './schema.ts'
+import { checkArgs, describeIssues } from './schema.ts'
 
 /** A tool that can be run, its schema rendered. */
 export interface RunnableTool {
@@ -51,7 +51,7 @@ export async function runTool(
   if (call.invalid !== undefined) {
     return { result: refusal(call, `The arguments could not be read: ${call.invalid.reason}`) }
   }
-  const checked = await checkValue(call.args, tool.inputSchema, jsonSchema)
+  const checked = await checkArgs(call.args, tool.inputSchema, jsonSchema)
   if (checked.issues !== undefined) {
     return { result: refusal(call, `The arguments do not fit: ${describeIssues(checked.issues)}.`) }
   }

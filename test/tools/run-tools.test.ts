@@ -30,10 +30,9 @@ interface Answer {
 const facts = (cost?: Cost): Facts => ({
   provider: 'fake',
   model: 'm',
-  timing: { headersMs: 0, firstTokenMs: 0, totalMs: 0, tokensPerSecond: undefined, interTokenMs: undefined },
   attempts: [],
   raw: {},
-  cost,
+  ...(cost === undefined ? {} : { cost: () => cost }),
 })
 
 /** A client that answers from a script; it records what it was asked and whether it was let go. */
