@@ -1,0 +1,557 @@
+/**
+ * OpenAI's Responses stream as our events: https://developers.openai.com/api/reference/responses-streaming.
+ *
+ * In:  the events of the API, as frames, or one whole response object. Out: StreamEvents.
+ * An answer is a list of output items; events name theirs by `output_index`, which is what counts here: item ids change
+ * between events behind GitHub Copilot. `response.completed` or `response.incomplete` ends it.
+ * Unknown events are ignored; a known one of the wrong shape is a protocol error; what only `*.done` events carry is
+ * taken from there (LM Studio sends no argument deltas).
+ * Not here: requests (openai-encode.ts), addresses and keys (openai.ts).
+ */
+
+import { LlmError } from '../errors.ts'
+import type { DecodedBody, Decoder, Frame } from '../provider.ts'
+import { createToolCalls } from '../stream/tool-calls.ts'
+import type {
+  FinishReason,
+  Json,
+  Origin,
+  Request,
+  Source,
+  StreamEvent,
+  TokenLogprob,
+  Usage,
+} from '../types.ts'
+import { asArray, asCount, asNumber, asRecord, asString, own, parseFrameJson } from './body.ts'
+import { streamError } from './errors.ts'
+import { toolNames } from './tool-names.ts'
+
+type Wire = Record<string, unknown>
+
+/** Key of an output item: its index, or its id from servers that send no index. */
+type Key = number | string
+
+/** One content part of a message item. */
+interface TextSlot {
+  part: number | undefined
+  text: string
+  refusal: boolean
+  annotations: unknown[]
+}
+
+/** One paragraph of reasoning: a part of the summary, or of the raw thoughts of open models. */
+interface Section {
+  kind: 'summary' | 'content'
+  index: number
+  length: number
+}
+
+/** An output item that has begun. */
+type Item =
+  | { kind: 'message'; slots: Map<number, TextSlot> }
+  | { kind: 'reasoning'; part: number | undefined; text: string; sections: Section[] }
+  | { kind: 'function' }
+  // Free text in place of arguments; shown as the JSON object { input }.
+  | { kind: 'custom'; started: boolean }
+  | { kind: 'provider' }
+
+/** Events whose `delta` is text; everything else under these types is a fault of the server. */
+const TEXT_DELTAS: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'response.output_text.delta',
+  'response.refusal.delta',
+  'response.reasoning_summary_text.delta',
+  'response.reasoning_text.delta',
+  'response.function_call_arguments.delta',
+  'response.custom_tool_call_input.delta',
+])
+
+/**
+ * Reads one whole response, as `wire: 'json'`, batches and background responses carry it.
+ * @throws LlmError for an error or failed response, and `protocol` for what is no response at all.
+ */
+export function decodeResponse(json: unknown, provider: string, request?: Request): DecodedBody {
+  const response = asRecord(json)
+  if (own(response, 'error') != null) throw streamError({ provider, error: own(response, 'error') })
+  if (response === undefined || !Array.isArray(own(response, 'output'))) {
+    throw protocol(provider, 'answered with something that is not a response: it has no output')
+  }
+  const decoder = createResponsesDecoder(provider, request)
+  const events = decoder.read({ type: 'response.created', response })
+  const status = asString(own(response, 'status')) ?? 'completed'
+  events.push(...decoder.read({ type: `response.${status}`, response }))
+  return { events: [...events, ...decoder.end()], raw: decoder.raw, reportedCost: decoder.reportedCost }
+}
+
+/** A decoder that also takes payloads which are parsed already. */
+export interface ResponsesDecoder extends Decoder {
+  /** @param payload one event of the stream, as a JSON value. */
+  read(payload: unknown): StreamEvent[]
+}
+
+/** Makes the decoder of one answer. `provider` marks what only that service can read again. */
+export function createResponsesDecoder(provider: string, request?: Request): ResponsesDecoder {
+  const names = request === undefined ? undefined : toolNames(request, provider, 64)
+  let parts = 0
+  const nextPart = () => parts++
+  const tools = createToolCalls(names === undefined ? { nextPart } : { nextPart, rename: names.toCaller })
+  const items = new Map<Key, Item>()
+  const closed = new Set<Key>()
+  const types = new Set<unknown>()
+  /** Calls whose arguments came in deltas. */
+  const streamed = new Set<Key>()
+  const cited = new Set<string>()
+  let started = false
+  let whole = false
+  let refused = false
+  let done = false
+  let status: string | undefined
+  let usage: Wire | undefined
+  let finish: Wire | undefined
+  let lastSequence = -1
+  let lastData = ''
+
+  function start(response: Wire | undefined, out: StreamEvent[]): void {
+    if (started) return
+    started = true
+    const id = asString(own(response, 'id')) ?? ''
+    const model = asString(own(response, 'model')) || request?.model || ''
+    out.push({ type: 'start', provider, model, ...(id === '' ? {} : { id }) })
+  }
+
+  function begin(key: Key, item: Wire, out: StreamEvent[]): Item {
+    const known = items.get(key)
+    if (known !== undefined) return known
+    const begun = kindOf(item)
+    items.set(key, begun)
+    types.add(own(item, 'type'))
+    if (begun.kind === 'function' || begun.kind === 'custom') {
+      tools.push({ index: key, id: own(item, 'call_id'), name: own(item, 'name') }, out)
+    }
+    return begun
+  }
+
+  // A resumed stream may begin inside an item, so pieces may come for items that were never announced.
+  function item<K extends Item['kind']>(key: Key, type: string, kind: K, out: StreamEvent[]) {
+    const found = begin(key, { type }, out)
+    return found.kind === kind ? (found as Item & { kind: K }) : undefined
+  }
+
+  function slot(key: Key, index: number, out: StreamEvent[]): TextSlot | undefined {
+    const message = item(key, 'message', 'message', out)
+    if (message === undefined) return undefined
+    let found = message.slots.get(index)
+    if (found === undefined) {
+      found = { part: undefined, text: '', refusal: false, annotations: [] }
+      message.slots.set(index, found)
+    }
+    return found
+  }
+
+  function addText(target: TextSlot, text: string, logprobs: TokenLogprob[], out: StreamEvent[]): void {
+    if (text === '') return
+    target.part ??= nextPart()
+    target.text += text
+    out.push({ type: 'text-delta', part: target.part, text, ...(logprobs.length === 0 ? {} : { logprobs }) })
+  }
+
+  function addThought(
+    key: Key,
+    kind: Section['kind'],
+    index: number,
+    text: string,
+    out: StreamEvent[],
+  ): void {
+    const reasoning = item(key, 'reasoning', 'reasoning', out)
+    if (reasoning === undefined || text === '') return
+    let section = reasoning.sections.at(-1)
+    let delta = text
+    if (section === undefined || section.kind !== kind || section.index !== index) {
+      if (section !== undefined) delta = SEPARATOR + text
+      section = { kind, index, length: 0 }
+      reasoning.sections.push(section)
+    }
+    section.length += text.length
+    reasoning.part ??= nextPart()
+    reasoning.text += delta
+    out.push({ type: 'reasoning-delta', part: reasoning.part, text: delta })
+  }
+
+  function addInput(key: Key, text: string, out: StreamEvent[]): void {
+    const call = item(key, 'custom_tool_call', 'custom', out)
+    if (call === undefined || text === '') return
+    // Lone surrogates are written as escapes, and two halves next to each other read as one character again.
+    const escaped = JSON.stringify(text).slice(1, -1)
+    tools.push({ index: key, args: call.started ? escaped : `{"input":"${escaped}` }, out)
+    call.started = true
+  }
+
+  /** The item is finished: what no delta brought is taken from here. */
+  function close(key: Key, value: Wire, out: StreamEvent[]): void {
+    if (closed.has(key)) return
+    closed.add(key)
+    const found = begin(key, value, out)
+    const cut = own(value, 'status') === 'incomplete'
+    if (found.kind === 'message') closeMessage(key, found.slots, value, out)
+    else if (found.kind === 'reasoning') closeReasoning(key, found, value, out)
+    else if (found.kind === 'function') closeCall(key, value, cut, own(value, 'arguments'), out)
+    else if (found.kind === 'custom') {
+      if (found.started) tools.push({ index: key, args: cut ? '' : '"}' }, out)
+      closeCall(key, value, cut, found.started ? undefined : { input: own(value, 'input') ?? '' }, out)
+    } else {
+      const part = { type: 'provider', provider, value } as const
+      out.push({ type: 'part', part: nextPart(), value: part })
+    }
+  }
+
+  function closeMessage(key: Key, slots: Map<number, TextSlot>, value: Wire, out: StreamEvent[]): void {
+    asArray(own(value, 'content')).forEach((content, index) => {
+      const target = slot(key, index, out)
+      if (target === undefined) return
+      if (own(content, 'type') === 'refusal') refuse(target)
+      finishText(target, own(content, 'text') ?? own(content, 'refusal'), own(content, 'logprobs'), out)
+      const annotations = asArray(own(content, 'annotations'))
+      if (annotations.length > target.annotations.length) target.annotations = [...annotations]
+    })
+    const phase = asString(own(value, 'phase'))
+    for (const target of slots.values()) {
+      const { part, text, annotations, refusal } = target
+      const sources = annotations
+        .map((annotation) => readSource(annotation, text))
+        .filter((source) => source !== undefined)
+      if (part !== undefined && (sources.length > 0 || refusal || phase !== undefined)) {
+        const origin: Origin = { provider }
+        if (phase !== undefined) origin['phase'] = phase
+        if (refusal) origin['refusal'] = true
+        const marked = Object.keys(origin).length > 1 ? { origin } : {}
+        const cites = sources.length > 0 ? { sources } : {}
+        out.push({ type: 'part', part, value: { type: 'text', text, ...cites, ...marked } })
+      }
+      for (const { start: _start, end: _end, ...source } of sources) {
+        const name = JSON.stringify(source)
+        if (!cited.has(name)) out.push({ type: 'source', source })
+        cited.add(name)
+      }
+    }
+  }
+
+  function closeReasoning(
+    key: Key,
+    found: Item & { kind: 'reasoning' },
+    value: Wire,
+    out: StreamEvent[],
+  ): void {
+    for (const kind of ['summary', 'content'] as const) {
+      if (found.sections.some((section) => section.kind === kind)) continue
+      asArray(own(value, kind)).forEach((piece, index) => {
+        addThought(key, kind, index, asString(own(piece, 'text')) ?? '', out)
+      })
+    }
+    const encrypted = asString(own(value, 'encrypted_content')) ?? ''
+    const origin: Origin = { provider }
+    const id = asString(own(value, 'id'))
+    if (id !== undefined) origin['id'] = id
+    const { sections, text } = found
+    if (sections.length > 1 || sections[0]?.kind === 'content') {
+      origin['sections'] = sections.map(({ kind, length }): Json[] => [kind, length])
+    }
+    if (found.part === undefined && encrypted === '' && id === undefined) return
+    const secret = encrypted === '' ? {} : { encrypted }
+    const part = found.part ?? nextPart()
+    out.push({ type: 'part', part, value: { type: 'reasoning', text, ...secret, origin } })
+  }
+
+  function closeCall(key: Key, value: Wire, cut: boolean, args: unknown, out: StreamEvent[]): void {
+    const from = out.length
+    // Servers that leave id or name out at first, and repeat the whole call at the end.
+    tools.push({ index: key, id: own(value, 'call_id'), name: own(value, 'name') }, out)
+    if (cut) {
+      if (tools.partOf(key) !== undefined && typeof args === 'string' && !streamed.has(key)) {
+        tools.push({ index: key, args }, out)
+      }
+      return
+    }
+    tools.close(key, out, args)
+    const namespace = asString(own(value, 'namespace'))
+    const custom = own(value, 'type') === 'custom_tool_call'
+    if (namespace === undefined && !custom) return
+    const origin: Origin = { provider }
+    if (namespace !== undefined) origin['namespace'] = namespace
+    if (custom) origin['custom'] = true
+    for (const event of out.slice(from)) {
+      if (event.type !== 'tool-call') continue
+      const { part, type, ...call } = event
+      out.push({ type: 'part', part, value: { type, ...call, origin } })
+    }
+  }
+
+  function finishText(target: TextSlot, text: unknown, logprobs: unknown, out: StreamEvent[]): void {
+    if (target.text === '' && typeof text === 'string') addText(target, text, readLogprobs(logprobs), out)
+  }
+
+  function refuse(target: TextSlot): void {
+    target.refusal = true
+    refused = true
+  }
+
+  function complete(response: Wire, by: string, out: StreamEvent[]): void {
+    status = asString(own(response, 'status')) ?? by
+    usage = asRecord(own(response, 'usage')) ?? usage
+    finish = Object.fromEntries(
+      ['status', 'incomplete_details', 'service_tier', 'moderation'].flatMap((field) =>
+        own(response, field) == null ? [] : [[field, own(response, field)]],
+      ),
+    )
+    // What began and was never reported done (recorded: mcp_list_tools), and kinds of items that no event brought at
+    // all: in a whole JSON body that is everything. Kinds, because ids may differ from those in the stream (OpenRouter).
+    // A resumed stream leaves out what it sent before.
+    const known = new Set(types)
+    asArray(own(response, 'output')).forEach((value, index) => {
+      const output = asRecord(value) ?? {}
+      if (items.get(index)?.kind === kindOf(output).kind) close(index, output, out)
+      else if (whole && !known.has(own(output, 'type'))) close(`final ${index}`, output, out)
+    })
+    const cut = own(response, 'incomplete_details') != null
+    tools.end(out, cut ? 'The answer was cut inside the arguments.' : undefined)
+    done = true
+  }
+
+  function read(payload: unknown, hint = ''): StreamEvent[] {
+    const out: StreamEvent[] = []
+    const event = asRecord(payload)
+    if (event === undefined || done) return out
+    const type = asString(own(event, 'type')) ?? hint
+    const delta = own(event, 'delta')
+    if (TEXT_DELTAS.has(type)) {
+      if (delta != null && typeof delta !== 'string') throw protocol(provider, `sent a ${type} without text`)
+      start(undefined, out)
+    }
+    const text = typeof delta === 'string' ? delta : ''
+    const key = keyOf(event)
+    const at = asNumber(own(event, 'content_index')) ?? 0
+    switch (type) {
+      case 'response.created':
+      case 'response.queued':
+      case 'response.in_progress':
+        whole = whole || !started
+        start(asRecord(own(event, 'response')), out)
+        break
+      case 'response.output_item.added':
+        start(undefined, out)
+        begin(key, requireItem(event, type), out)
+        break
+      case 'response.output_item.done':
+        start(undefined, out)
+        close(key, requireItem(event, type), out)
+        break
+      case 'response.output_text.delta': {
+        const target = closed.has(key) ? undefined : slot(key, at, out)
+        if (target !== undefined) addText(target, text, readLogprobs(own(event, 'logprobs')), out)
+        break
+      }
+      case 'response.refusal.delta': {
+        const target = closed.has(key) ? undefined : slot(key, at, out)
+        if (target === undefined) break
+        refuse(target)
+        addText(target, text, [], out)
+        break
+      }
+      case 'response.output_text.done':
+      case 'response.refusal.done': {
+        const target = closed.has(key) ? undefined : slot(key, at, out)
+        if (target === undefined) break
+        if (type === 'response.refusal.done') refuse(target)
+        finishText(target, own(event, 'text') ?? own(event, 'refusal'), own(event, 'logprobs'), out)
+        break
+      }
+      case 'response.output_text.annotation.added':
+        if (!closed.has(key)) slot(key, at, out)?.annotations.push(own(event, 'annotation'))
+        break
+      case 'response.reasoning_summary_text.delta':
+        if (!closed.has(key))
+          addThought(key, 'summary', asNumber(own(event, 'summary_index')) ?? 0, text, out)
+        break
+      case 'response.reasoning_text.delta':
+        if (!closed.has(key)) addThought(key, 'content', at, text, out)
+        break
+      case 'response.function_call_arguments.delta':
+        if (closed.has(key) || item(key, 'function_call', 'function', out) === undefined) break
+        streamed.add(key)
+        tools.push({ index: key, args: text }, out)
+        break
+      case 'response.custom_tool_call_input.delta':
+        if (!closed.has(key)) addInput(key, text, out)
+        break
+      case 'response.completed':
+      case 'response.incomplete':
+        start(asRecord(own(event, 'response')), out)
+        complete(asRecord(own(event, 'response')) ?? {}, type.slice('response.'.length), out)
+        break
+      case 'response.failed':
+      case 'error': {
+        const response = asRecord(own(event, 'response'))
+        usage = asRecord(own(response, 'usage')) ?? usage
+        throw streamError({ provider, error: own(response, 'error') ?? own(event, 'error') ?? event })
+      }
+      case 'response.cancelled':
+        throw new LlmError({
+          kind: 'interrupted',
+          provider,
+          phase: 'stream',
+          retryable: false,
+          message: `The answer of ${provider} was cancelled at the server.`,
+        })
+      default:
+      // Progress of server-side tools, whose items come whole at the end, and events invented after this was written.
+    }
+    return out
+  }
+
+  function requireItem(event: Wire, type: string): Wire {
+    const value = asRecord(own(event, 'item'))
+    if (value === undefined) throw protocol(provider, `sent a ${type} without an item`)
+    return value
+  }
+
+  return {
+    read,
+    push(frame: Frame) {
+      // OpenRouter ends with [DONE], which the API itself does not.
+      if (frame.data === '' || frame.data.trim() === '[DONE]') return []
+      const payload = parseFrameJson(frame.data, provider)
+      const sequence = asNumber(own(payload, 'sequence_number'))
+      // The same event delivered twice. A server that numbers everything 0 is not counting.
+      if (sequence !== undefined && sequence > 0 && sequence === lastSequence && frame.data === lastData) {
+        return []
+      }
+      lastSequence = sequence ?? -1
+      lastData = frame.data
+      return read(payload, frame.event)
+    },
+    end() {
+      if (status === undefined) {
+        throw new LlmError({
+          kind: 'interrupted',
+          provider,
+          phase: 'stream',
+          message: `The answer of ${provider} ended before response.completed.`,
+        })
+      }
+      const reason = asString(own(own(finish, 'incomplete_details'), 'reason'))
+      const finishReason = reasonOf(status, reason, tools.count, refused)
+      return [{ type: 'finish', finishReason, rawFinishReason: reason ?? status, usage: readUsage(usage) }]
+    },
+    get done() {
+      return done
+    },
+    get raw() {
+      return { usage, finish }
+    },
+    get usage() {
+      return readUsage(usage)
+    },
+    get reportedCost() {
+      // OpenRouter: dollars. xAI: ticks of 1e-10 dollars (docs.x.ai, 2026-08).
+      const ticks = asCount(own(usage, 'cost_in_usd_ticks'))
+      return asCount(own(usage, 'cost')) ?? (ticks === undefined ? undefined : ticks / 1e10)
+    },
+  }
+}
+
+/** Between the sections of a reasoning item, in its text. */
+export const SEPARATOR = '\n\n'
+
+function keyOf(event: Wire): Key {
+  return (
+    asNumber(own(event, 'output_index')) ??
+    asString(own(event, 'item_id')) ??
+    asString(own(own(event, 'item'), 'id')) ??
+    ''
+  )
+}
+
+function kindOf(item: Wire): Item {
+  switch (own(item, 'type')) {
+    case 'message':
+      return { kind: 'message', slots: new Map() }
+    case 'reasoning':
+      return { kind: 'reasoning', part: undefined, text: '', sections: [] }
+    case 'function_call':
+      return { kind: 'function' }
+    case 'custom_tool_call':
+      // xAI answers its own searches itself: recorded 2026, call_id "xs_call_…".
+      return asString(own(item, 'call_id'))?.startsWith('xs_call_') === true
+        ? { kind: 'provider' }
+        : { kind: 'custom', started: false }
+    default:
+      return { kind: 'provider' }
+  }
+}
+
+function readLogprobs(logprobs: unknown): TokenLogprob[] {
+  return asArray(logprobs).flatMap((entry) => {
+    const one = readLogprob(entry)
+    if (one === undefined) return []
+    const top = asArray(own(entry, 'top_logprobs')).flatMap((other) => readLogprob(other) ?? [])
+    return [top.length === 0 ? one : { ...one, top }]
+  })
+}
+
+function readLogprob(entry: unknown): { token: string; logprob: number } | undefined {
+  const token = asString(own(entry, 'token'))
+  const logprob = asNumber(own(entry, 'logprob'))
+  return token === undefined || logprob === undefined ? undefined : { token, logprob }
+}
+
+/** `url_citation`, `file_citation`, `container_file_citation`, `file_path`. */
+function readSource(annotation: unknown, text: string): Source | undefined {
+  const url = asString(own(annotation, 'url'))
+  const id = asString(own(annotation, 'file_id'))
+  if (url === undefined && id === undefined) return undefined
+  const source: Source = {}
+  if (id !== undefined) source.id = id
+  if (url !== undefined) source.url = url
+  const title = asString(own(annotation, 'title')) ?? asString(own(annotation, 'filename'))
+  if (title !== undefined && title !== '') source.title = title
+  const start = asCount(own(annotation, 'start_index'))
+  const end = asCount(own(annotation, 'end_index'))
+  // Container files stand at 0 to 0: nowhere.
+  if (start !== undefined && end !== undefined && end > start) {
+    source.start = unitsOf(text, start)
+    source.end = unitsOf(text, end)
+  }
+  return source
+}
+
+/** The server counts characters, JavaScript halves of them: an emoji is one there and two here. */
+function unitsOf(text: string, characters: number): number {
+  let units = 0
+  let left = characters
+  for (const character of text) {
+    if (left-- <= 0) break
+    units += character.length
+  }
+  return units
+}
+
+function reasonOf(status: string, reason: string | undefined, calls: number, refused: boolean): FinishReason {
+  if (status === 'completed') return calls > 0 ? 'tool-calls' : refused ? 'content-filter' : 'stop'
+  if (reason === 'max_output_tokens' || reason === 'max_tokens') return 'length'
+  return reason === 'content_filter' ? 'content-filter' : 'unknown'
+}
+
+/** Cached tokens are part of the input, reasoning is part of the output: nothing to add. */
+function readUsage(usage: Wire | undefined): Usage {
+  const input = own(usage, 'input_tokens_details')
+  return {
+    inputTokens: asCount(own(usage, 'input_tokens')),
+    outputTokens: asCount(own(usage, 'output_tokens')),
+    totalTokens: asCount(own(usage, 'total_tokens')),
+    cachedInputTokens: asCount(own(input, 'cached_tokens')),
+    cacheWriteTokens: asCount(own(input, 'cache_write_tokens')),
+    reasoningTokens: asCount(own(own(usage, 'output_tokens_details'), 'reasoning_tokens')),
+  }
+}
+
+function protocol(provider: string, what: string): LlmError {
+  return new LlmError({ kind: 'protocol', provider, phase: 'stream', message: `${provider} ${what}.` })
+}
