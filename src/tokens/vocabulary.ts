@@ -24,8 +24,7 @@ export type Merges = {
 
 /** Every token's bytes, `blob[offsets[id] … offsets[id + 1])`, and its two parts; −1 where it has none. */
 export type ExpandedMerges = {
-  readonly left: Int32Array<ArrayBuffer>
-  readonly right: Int32Array<ArrayBuffer>
+  readonly parts: Int32Array<ArrayBuffer>
   readonly offsets: Int32Array<ArrayBuffer>
   readonly blob: Uint8Array<ArrayBuffer>
 }
@@ -66,8 +65,7 @@ function corrupted(what: string): LlmError {
 export function expandMerges(segments: readonly Merges[]): ExpandedMerges {
   const last = segments.at(-1)!
   const size = last.firstId + last.count
-  const left = new Int32Array(size).fill(-1)
-  const right = new Int32Array(size).fill(-1)
+  const parts = new Int32Array(2 * size).fill(-1)
   const offsets = new Int32Array(size + 1)
   const lengths = new Uint8Array(size)
   lengths.fill(1, 0, 256)
@@ -91,8 +89,8 @@ export function expandMerges(segments: readonly Merges[]): ExpandedMerges {
         (digit[columns.charCodeAt(i + 4 * count)]! << 6) |
         digit[columns.charCodeAt(i + 5 * count)]!
       if (!(a < id && b < id)) throw corrupted(`token ${id} refers to tokens ${a} and ${b}`)
-      left[id] = a
-      right[id] = b
+      parts[2 * id] = a
+      parts[2 * id + 1] = b
       lengths[id] = lengths[a]! + lengths[b]!
       hash = Math.imul(Math.imul(hash ^ a, 0x01000193) ^ b, 0x01000193)
     }
@@ -103,14 +101,14 @@ export function expandMerges(segments: readonly Merges[]): ExpandedMerges {
   const blob = new Uint8Array(offsets[size]! + PADDING)
   for (let id = 0; id < 256; id++) blob[offsets[id]!] = BYTE_ORDER[id]!
   for (let id = 256; id < size; id++) {
-    if (left[id] === -1) continue
+    const a = parts[2 * id]!
+    if (a === -1) continue
+    const b = parts[2 * id + 1]!
     let to = offsets[id]!
-    for (let from = offsets[left[id]!]!, end = offsets[left[id]! + 1]!; from < end;)
-      blob[to++] = blob[from++]!
-    for (let from = offsets[right[id]!]!, end = offsets[right[id]! + 1]!; from < end;)
-      blob[to++] = blob[from++]!
+    for (let from = offsets[a]!, end = offsets[a + 1]!; from < end;) blob[to++] = blob[from++]!
+    for (let from = offsets[b]!, end = offsets[b + 1]!; from < end;) blob[to++] = blob[from++]!
   }
-  return { left, right, offsets, blob }
+  return { parts, offsets, blob }
 }
 
 /**
@@ -152,8 +150,7 @@ export function expandRanks(
     }
   }
   const size = tokens.length
-  const left = new Int32Array(size).fill(-1)
-  const right = new Int32Array(size).fill(-1)
+  const parts = new Int32Array(2 * size).fill(-1)
   const offsets = new Int32Array(size + 1)
   for (let id = 0; id < size; id++) offsets[id + 1] = offsets[id]! + (tokens[id]?.length ?? 0)
   const blob = new Uint8Array(offsets[size]! + PADDING)
@@ -161,13 +158,10 @@ export function expandRanks(
     const bytes = Array.from(token, (unit) => unit.charCodeAt(0))
     blob.set(bytes, offsets[id])
     if (bytes.length === 1) continue
-    const parts = encodePieceNaive(bytes, (part) => (part === token ? undefined : idOf.get(part)))
-    if (parts.length === 2 && parts[0]! < id && parts[1]! < id) {
-      left[id] = parts[0]!
-      right[id] = parts[1]!
-    }
+    const halves = encodePieceNaive(bytes, (part) => (part === token ? undefined : idOf.get(part)))
+    if (halves.length === 2 && halves[0]! < id && halves[1]! < id) parts.set(halves, 2 * id)
   }
-  return { left, right, offsets, blob }
+  return { parts, offsets, blob }
 }
 
 function utf8String(text: string): string {
@@ -201,6 +195,10 @@ function hash3(w0: number, w1: number, w2: number): number {
 }
 
 const HINT_BITS = 16
+const SEEN_BITS = 21
+
+/** In place of an id where there is no token: above every id, so that the lowest rank is still the next merge. */
+export const NO_TOKEN = 0x7fffffff
 
 /** Index of the length hints of a token that starts with these four bytes. */
 export function hintIndex(firstWord: number): number {
@@ -211,19 +209,29 @@ export function hintIndex(firstWord: number): number {
 export class Vocabulary {
   /** One more than the highest id. */
   readonly size: number
-  readonly left: Int32Array<ArrayBuffer>
-  readonly right: Int32Array<ArrayBuffer>
   readonly offsets: Int32Array<ArrayBuffer>
   readonly blob: Uint8Array<ArrayBuffer>
+  /**
+   * The two parts of each token, side by side for the sake of the cache: `[left, right]`. −1 in both: a single byte, or
+   * a token that no merge builds.
+   */
+  readonly parts: Int32Array
   /** Bytes of the longest token (128 in OpenAI's vocabularies, a run of spaces). */
   readonly maxTokenBytes: number
   /** Id of each single byte. */
   readonly byteIds: Int32Array = new Int32Array(256)
   /**
-   * Tokens of 2 to 12 bytes (93 % of o200k_base): open addressing, 16-byte slots `[word0, word1, word2, length and
+   * Tokens of up to 12 bytes (93 % of o200k_base): open addressing, 16-byte slots `[word0, word1, word2, length and
    * id]`. The key itself is in the slot, so a lookup is one cache line and an exact comparison.
    */
   readonly slots: Int32Array<ArrayBuffer>
+  /**
+   * One bit per hash of a key in `slots`, of 2^21 (a Bloom filter with one function; 9 % false positives for
+   * o200k_base). Inside a piece most lookups fail, and these 256 KB stay in a second-level cache where the slots do not.
+   */
+  readonly #seen: Int32Array = new Int32Array(1 << (SEEN_BITS - 5))
+  /** Id of the two-byte token `first << 8 | second`, or `NO_TOKEN`. */
+  readonly pairs: Int32Array = new Int32Array(1 << 16).fill(NO_TOKEN)
   /** 32 − log2(number of slots): hashes are shifted, not masked. */
   readonly shift: number
   /** For the first four bytes of a text, the lengths of the tokens that begin so: bit k = 4 + k bytes, bit 31 = more. */
@@ -237,11 +245,10 @@ export class Vocabulary {
 
   constructor(expanded: ExpandedMerges) {
     const { offsets, blob } = expanded
-    this.left = expanded.left
-    this.right = expanded.right
     this.offsets = offsets
     this.blob = blob
     this.size = offsets.length - 1
+    this.parts = expanded.parts
     this.#view = new DataView(blob.buffer)
 
     let short = 0
@@ -250,7 +257,7 @@ export class Vocabulary {
     for (let id = 0; id < this.size; id++) {
       const length = offsets[id + 1]! - offsets[id]!
       if (length > 12) long++
-      else if (length > 1) short++
+      else if (length > 0) short++
       if (length > longest) longest = length
     }
     this.maxTokenBytes = longest
@@ -267,11 +274,11 @@ export class Vocabulary {
 
   #insert(id: number, at: number, length: number): void {
     const { slots, shift, hints } = this
+    if (length === 0) return
     if (length === 1) this.byteIds[this.blob[at]!] = id
-    if (length < 2) return
     const view = this.#view
     // Whole-piece-only tokens (no parts) give no hint: they never stand inside a piece.
-    if (length >= 4 && this.left[id]! >= 0) {
+    if (length >= 4 && this.parts[2 * id]! >= 0) {
       const index = hintIndex(view.getInt32(at, true))
       hints[index]! |= 1 << Math.min(31, length - 4)
     }
@@ -286,8 +293,11 @@ export class Vocabulary {
     const w1 = view.getInt32(at + 4, true) & MASK[3 * length + 1]!
     const w2 = view.getInt32(at + 8, true) & MASK[3 * length + 2]!
     const wrap = slots.length - 1
-    let slot = (hash3(w0, w1, w2) >>> shift) << 2
+    const hash = hash3(w0, w1, w2)
+    let slot = (hash >>> shift) << 2
     while (slots[slot + 3] !== -1) slot = (slot + 4) & wrap
+    this.#seen[hash >>> (32 - SEEN_BITS + 5)]! |= 1 << (hash >>> (32 - SEEN_BITS))
+    if (length === 2) this.pairs[(this.blob[at]! << 8) | this.blob[at + 1]!] = id
     slots[slot] = w0
     slots[slot + 1] = w1
     slots[slot + 2] = w2
@@ -304,9 +314,11 @@ export class Vocabulary {
     const w0 = view.getInt32(at, true) & MASK[3 * length]!
     const w1 = view.getInt32(at + 4, true) & MASK[3 * length + 1]!
     const w2 = view.getInt32(at + 8, true) & MASK[3 * length + 2]!
+    const hash = hash3(w0, w1, w2)
+    if (((this.#seen[hash >>> (32 - SEEN_BITS + 5)]! >>> (hash >>> (32 - SEEN_BITS))) & 1) === 0) return -1
     const slots = this.slots
     const wrap = slots.length - 1
-    let slot = (hash3(w0, w1, w2) >>> this.shift) << 2
+    let slot = (hash >>> this.shift) << 2
     for (;;) {
       const entry = slots[slot + 3]!
       if (entry === -1) return -1
@@ -333,7 +345,7 @@ export class Vocabulary {
         if (hint < 0) {
           for (let length = Math.min(max, this.maxTokenBytes); length >= 35; length--) {
             const id = this.#findLong(view, at, length)
-            if (id >= 0 && this.left[id]! >= 0) return id
+            if (id >= 0 && this.parts[2 * id]! >= 0) return id
           }
         }
         hint &= 0x7fffffff
@@ -343,13 +355,13 @@ export class Vocabulary {
       while (hint !== 0) {
         const bit = 31 - Math.clz32(hint)
         const id = this.find(view, at, bit + 4)
-        if (id >= 0 && this.left[id]! >= 0) return id
+        if (id >= 0 && this.parts[2 * id]! >= 0) return id
         hint ^= 1 << bit
       }
     }
     for (let length = Math.min(max, 3); length > 1; length--) {
       const id = this.find(view, at, length)
-      if (id >= 0 && this.left[id]! >= 0) return id
+      if (id >= 0 && this.parts[2 * id]! >= 0) return id
     }
     return this.byteIds[view.getUint8(at)]!
   }

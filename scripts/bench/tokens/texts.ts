@@ -154,6 +154,8 @@ export function code(seed: number, units: number): string {
     .map((file) => readFileSync(root + file, 'utf8'))
     .filter((file) => file.length < 60_000)
     .join('\n')
+    // Special tokens that the sources mention: some peers encode them as such without being asked.
+    .replaceAll('<|', '< |')
   let text = seed === 0 ? sources : ''
   while (text.length < units) {
     const renamed = new Map<string, string>()
