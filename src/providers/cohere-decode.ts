@@ -186,7 +186,8 @@ export function createAnswer(request: Request | undefined): CohereAnswer {
         })
       }
       const reason = FINISH_REASONS.get(finish) ?? 'unknown'
-      const finishReason = reason === 'stop' && toolCalls.count > 0 ? 'tool-calls' : reason
+      const open = reason === 'stop' || reason === 'unknown'
+      const finishReason = open && toolCalls.count > 0 ? 'tool-calls' : reason
       const rawFinishReason = finish === '' ? undefined : finish
       return [{ type: 'finish', finishReason, rawFinishReason, usage: readUsage(raw.usage) }]
     },

@@ -364,7 +364,8 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       }
       cite(out)
       const { raw: rawFinishReason, reason } = finish
-      const finishReason = ours > 0 && reason === 'stop' ? 'tool-calls' : reason
+      const open = reason === 'stop' || reason === 'unknown'
+      const finishReason = ours > 0 && open ? 'tool-calls' : reason
       out.push({ type: 'finish', finishReason, rawFinishReason, usage: readUsage(raw.usage) })
       return out
     },

@@ -376,7 +376,9 @@ function createLines(request: Request | undefined): Lines {
         })
       }
       const message = own(line, 'message')
-      add('reasoning', asString(own(message, 'thinking')) ?? '', out)
+      // `reasoning_content` is what imitations of this API send.
+      const thinking = asString(own(message, 'thinking')) ?? asString(own(message, 'reasoning_content'))
+      add('reasoning', thinking ?? '', out)
       add('text', asString(own(message, 'content')) ?? '', out, readLogprobs(own(line, 'logprobs')))
       for (const call of asArray(own(message, 'tool_calls'))) {
         close(out)
@@ -412,7 +414,7 @@ function createLines(request: Request | undefined): Lines {
       const known = FINISH_REASONS.get(rawFinishReason ?? 'stop') ?? 'unknown'
       out.push({
         type: 'finish',
-        finishReason: calls > 0 && known === 'stop' ? 'tool-calls' : known,
+        finishReason: calls > 0 && known !== 'length' ? 'tool-calls' : known,
         rawFinishReason,
         usage: readUsage(last),
       })
