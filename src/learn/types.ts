@@ -151,3 +151,33 @@ export interface Loaded {
   readonly vocabulary: Vocabulary
   readonly header: Header
 }
+
+/** What `gpt100` can be told; defaults in the code. */
+export interface Gpt100Options {
+  readonly heads?: number
+  readonly width?: number
+  readonly context?: number
+  readonly steps?: number
+  readonly lr?: number
+  readonly seed?: number
+  /** Documents to write after training, and at which temperature. */
+  readonly samples?: number
+  readonly temperature?: number
+}
+
+/** Places on a tape. */
+export type Row = number[]
+
+/** A record of scalar operations and their derivatives; a number is known by its place on the tape. */
+export interface Tape {
+  readonly data: Float64Array
+  readonly grad: Float64Array
+  /** Appends a value computed from the values at `a` and `b`, with its derivatives; returns its place. */
+  push(value: number, a?: number, dA?: number, b?: number, dB?: number): number
+  add(a: number, b: number): number
+  mul(a: number, b: number): number
+  /** Sets `grad` to the derivatives of the value at `end` with respect to everything before it. */
+  backward(end: number): void
+  /** Forgets everything from the place `length` on. */
+  rewind(length: number): void
+}
