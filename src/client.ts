@@ -22,7 +22,7 @@ import type { HttpRequest, Provider } from './provider.ts'
 import { createRequest, mergeOptions } from './request.ts'
 import type { Facts } from './stream/accumulate.ts'
 import { isContent } from './stream/content.ts'
-import { createRun, type RunSource } from './stream/run.ts'
+import { createRun, SOURCE, type RunSource } from './stream/run.ts'
 import { createShaper, type Shaper } from './stream/shaped.ts'
 import { createStopwatch, type Stopwatch } from './stream/timing.ts'
 import { countTokens, embed, listModels, noModel, type Resolver } from './verbs.ts'
@@ -53,6 +53,8 @@ export interface Client {
   countTokens(input: Input, options?: Options): Promise<number>
   /** Ids of the models the key can use. @throws LlmError `unsupported` where the provider does not list them. */
   listModels(options?: Options): Promise<string[]>
+  /** @internal How a router asks for the batches of a call. */
+  [SOURCE]?(input: Input, options?: Options): RunSource
 }
 
 /**
@@ -68,7 +70,7 @@ export function clientOf(resolver: Resolver, clientOptions: Options = {}): Clien
   function stream<S>(input: Input, options?: Options<S>): CompletionStream<Infer<S>> {
     return createRun<Infer<S>>(chat(resolver, input, clientOptions, options as Options))
   }
-  return {
+  const client: Client = {
     stream,
     // Streaming is the only path: a whole answer is a stream that somebody collected.
     complete: async (input, options) => stream(input, options).completion,
@@ -80,6 +82,11 @@ export function clientOf(resolver: Resolver, clientOptions: Options = {}): Clien
     countTokens: async (input, options) => countTokens(resolver, input, mergeOptions(clientOptions, options)),
     listModels: async (options) => listModels(resolver, mergeOptions(clientOptions, options)),
   }
+  // For routers: a call's batches as they are, without a second consumer's hop per event.
+  Object.defineProperty(client, SOURCE, {
+    value: (input: Input, options?: Options): RunSource => chat(resolver, input, clientOptions, options),
+  })
+  return client
 }
 
 // --------------------------------------------------------------------------------------------- chat

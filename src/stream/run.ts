@@ -32,6 +32,12 @@ export interface RunSource {
   ended?(outcome: { completion: Completion } | { error: LlmError }): void
 }
 
+/**
+ * How one client of this library asks another for a call's batches, instead of its events one by one: the key of
+ * `(input, options) => RunSource`. Shared by every copy of this file in a process.
+ */
+export const SOURCE: unique symbol = /* @__PURE__ */ Symbol.for('llmswap.source') as never
+
 /** The one consumer a run may have. */
 type Consumer = 'the loop' | 'run.text' | 'run.toSSE()' | 'run.toResponse()' | 'run.completion'
 

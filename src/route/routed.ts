@@ -1,0 +1,474 @@
+/**
+ * One call through a router: which targets it tried, which one answers, and what happens when that one breaks off.
+ *
+ * In:  the router's lanes and rules, an Input and Options. Out: a RunSource — batches pass through untouched, so a
+ *      routed stream costs what the bare client's costs.
+ * Until the first content event everything may be tried again unseen. After it there are three ways, by `onInterrupt`:
+ *   throw     kind `interrupted` with the partial answer (default);
+ *   restart   a `restart` event, then the answer from the beginning, from whichever target is usable;
+ *   continue  the answer goes on where it stopped, only at a target that says how (`continuation`).
+ * Never after a tool call was delivered: somebody may have run it.
+ * Not here: the rules (router.ts), health (breaker.ts), pauses (http/retry.ts).
+ */
+
+import type { ErrorKind } from '../errors.ts'
+import { LlmError } from '../errors.ts'
+import type { Call } from '../http/call.ts'
+import { openCall } from '../http/call.ts'
+import { sleep } from '../http/clock.ts'
+import { retryDelayMs } from '../http/retry.ts'
+import type { RetryPolicy } from '../http/retry.ts'
+import { createRequest, ownOptions } from '../request.ts'
+import { createAccumulator } from '../stream/accumulate.ts'
+import type { Accumulator, Facts } from '../stream/accumulate.ts'
+import type { RunSource } from '../stream/run.ts'
+import type {
+  Attempt,
+  Hooks,
+  Input,
+  Message,
+  Options,
+  PartialCompletion,
+  Request,
+  StreamEvent,
+} from '../types.ts'
+import { outcomeOf } from './breaker.ts'
+import type { Permit } from './breaker.ts'
+import { FAST_FAILURE_PENALTY_MS } from './pick.ts'
+import { demandOf, sourceOf, unfit } from './target.ts'
+import type { Demand, Lane } from './target.ts'
+
+/** What to do when an answer breaks off after content was delivered. `prompt` is the further user turn that asks for the rest. */
+export type Interrupt = 'throw' | 'restart' | 'continue' | { mode: 'continue'; prompt: string }
+
+/** The router's rules, as a call needs them. */
+export interface Rules {
+  lanes: readonly Lane[]
+  /** Chains for requests that are too long, or were filtered. */
+  contextLength: readonly Lane[]
+  contentFilter: readonly Lane[]
+  /** The best of several usable lanes. */
+  choose(usable: readonly Lane[], request: Request): Lane
+  policy: RetryPolicy
+  /** Kinds that are about the target, so that another one may do better. */
+  failover: ReadonlySet<ErrorKind>
+  onInterrupt: Interrupt
+}
+
+/** Asks for the rest in words; a caller whose users write another language passes their own. */
+const CONTINUE_PROMPT =
+  'Continue exactly where your last message stops. Repeat nothing and add no introduction.'
+
+/** The lane that answers, and what it answers. */
+interface Answering {
+  lane: Lane
+  source: RunSource
+  /** When it was asked, in ms after the call began. */
+  offsetMs: number
+  held: readonly StreamEvent[] | undefined
+  /** Counted as in flight until it ends, in whatever way. */
+  counted: boolean
+}
+
+/** A router chooses these; in a call they would silently mean nothing. */
+const CHOSEN_BY_ROUTER = ['provider', 'model', 'apiKey', 'baseURL'] as const
+
+/** A call, not yet begun: the first `next()` does that, so that `stream()` never throws. */
+export function openRouted(rules: Rules, input: Input, given: Options | undefined): RunSource {
+  const options: Options = ownOptions(given)
+  const past: Attempt[] = []
+  let call: Call | undefined
+  let request: Request | undefined
+  let answering: Answering | undefined
+  let cancelled: LlmError | undefined
+  // Only an answer that may be continued is summed here; the run sums every answer anyway.
+  const sum: Accumulator | undefined = rules.onInterrupt === 'throw' ? undefined : createAccumulator()
+  let calledTool = false
+  let ended = false
+
+  async function begin(): Promise<void> {
+    for (const field of CHOSEN_BY_ROUTER) {
+      if (options[field] === undefined) continue
+      throw new LlmError({
+        kind: 'config',
+        message: `A router chooses its targets itself: leave ${field} out of the call, or put it into a target.`,
+      })
+    }
+    request = createRequest(input, options, 'router')
+    call = openCall(options, {
+      operation: 'chat',
+      provider: 'router',
+      model: rules.lanes.map(({ name }) => name).join(','),
+    })
+    if (cancelled !== undefined) call.cancel(cancelled)
+    call.tell('onRequest', { request })
+    answering = await tryLanes(call, rules.lanes, input, demandOf(request))
+    call.tell('onFirstEvent', { firstTokenMs: call.clock.nowMs() - call.startMs })
+  }
+
+  /** Lane after lane until one answers. */
+  async function tryLanes(
+    open: Call,
+    first: readonly Lane[],
+    asked: Input,
+    demand: Demand,
+  ): Promise<Answering> {
+    let lanes = first
+    const tried = new Set<Lane>()
+    const reasons: string[] = []
+    let last: LlmError | undefined
+    for (;;) {
+      const able = lanes.filter((lane) => {
+        const reason = unfit(lane, demand)
+        if (reason !== undefined && !tried.has(lane)) reasons.push(`${lane.name}: ${reason}`)
+        return reason === undefined && !tried.has(lane)
+      })
+      const nowMs = open.clock.nowMs()
+      const usable = able.filter((lane) => lane.breaker.peek(nowMs).granted)
+      const lane =
+        usable.length > 0
+          ? rules.choose(usable, request!)
+          : last === undefined
+            ? nearestRecovery(able, nowMs)
+            : undefined
+      if (lane === undefined) throw noneLeft(last, past, tried.size, reasons, lanes, nowMs)
+      tried.add(lane)
+      const alone = able.length === 1
+      try {
+        return await tryLane(open, lane, asked, alone)
+      } catch (thrown) {
+        if (!LlmError.is(thrown) || open.signal.aborted) throw thrown
+        last = thrown
+        const chain =
+          thrown.kind === 'context-length'
+            ? rules.contextLength
+            : thrown.kind === 'content-filter'
+              ? rules.contentFilter
+              : []
+        const fresh = chain.filter((one) => !tried.has(one))
+        if (fresh.length > 0) lanes = fresh
+        else if (!rules.failover.has(thrown.kind)) throw thrown
+      }
+    }
+  }
+
+  /** One lane, as often as the policy, its budget and its breaker let us. */
+  async function tryLane(open: Call, lane: Lane, asked: Input, alone: boolean): Promise<Answering> {
+    const { clock } = open
+    let delayMs = 0
+    lane.budget.deposit(clock.nowMs())
+    for (let tries = 1; ; tries++) {
+      const acquired = lane.breaker.acquire(clock.nowMs())
+      // The panic pick goes out without a permit; it is booked as an ordinary call.
+      const permit: Permit = acquired.granted ? acquired : { granted: true, probe: false }
+      const startMs = clock.nowMs()
+      lane.inFlight++
+      let source: RunSource | undefined
+      try {
+        source = sourceOf(await lane.client(), asked, childOptions(open, options))
+        const held = await source.next()
+        lane.breaker.record('success', permit, clock.nowMs())
+        lane.ttft.observe(clock.nowMs() - startMs, clock.nowMs())
+        return { lane, source, offsetMs: startMs - open.startMs, held: held ?? [], counted: true }
+      } catch (thrown) {
+        lane.inFlight--
+        const nowMs = clock.nowMs()
+        const error = failed(source, thrown)
+        const attempts = source?.facts().attempts ?? []
+        if (attempts[0] !== undefined) attempts[0] = { ...attempts[0], delayMs }
+        past.push(...attempts)
+        const outcome = open.signal.aborted ? 'ignored' : outcomeOf(error)
+        lane.breaker.record(outcome, permit, nowMs, outcome === 'throttled' ? error.retryAfterMs : undefined)
+        if (open.signal.aborted) throw open.signal.reason
+        if (outcome === 'failure' || outcome === 'throttled') {
+          lane.ttft.observe(Math.max(nowMs - startMs, FAST_FAILURE_PENALTY_MS), nowMs)
+        }
+        const pauseMs = retryDelayMs(rules.policy, error, tries, open.leftMs(), open.random)
+        if (pauseMs === undefined) throw error
+        // What its breaker will not allow is not waited for while another target could answer.
+        const after = lane.breaker.peek(nowMs + pauseMs)
+        delayMs = after.granted ? pauseMs : alone ? Math.max(pauseMs, after.retryAtMs - nowMs) : Infinity
+        if (delayMs > Math.min(open.leftMs(), rules.policy.maxRetryAfterMs) || !lane.budget.withdraw(nowMs))
+          throw error
+        open.tell('onRetry', { attempt: tries, delayMs, error: open.redactor.error(error).summary() })
+        await sleep(clock, delayMs, open.signal)
+      }
+    }
+  }
+
+  function failed(source: RunSource | undefined, thrown: unknown): LlmError {
+    if (source === undefined) return asError(thrown)
+    const error = source.fail(thrown, createAccumulator().partial(source.facts()), false)
+    source.ended?.({ error })
+    return error
+  }
+
+  /** The answer broke off. Returns what comes next, or throws what it broke off with. */
+  async function interrupted(thrown: unknown): Promise<readonly StreamEvent[]> {
+    const open = call!
+    const { lane, source } = answering!
+    const cause = asError(thrown)
+    release()
+    if (open.signal.aborted) throw open.signal.reason
+    lane.breaker.record(
+      outcomeOf(cause) === 'ignored' ? 'ignored' : 'failure',
+      { granted: true, probe: false },
+      open.clock.nowMs(),
+    )
+    if (sum === undefined || calledTool || !BROKE_OFF.has(cause.kind)) throw cause
+    const partial = sum.partial(source.facts())
+    const restart = rules.onInterrupt === 'restart'
+    const lanes = restart
+      ? rules.lanes
+      : rules.lanes.filter(({ options: { continuation } }) => continuation !== undefined)
+    if (lanes.length === 0) throw cause
+    const error = source.fail(thrown, partial, true)
+    source.ended?.({ error })
+    past.push(...source.facts().attempts)
+    open.tell('onRetry', { attempt: past.length, delayMs: 0, error: open.redactor.error(error).summary() })
+    if (restart) {
+      answering = await tryLanes(open, lanes, input, demandOf(request!))
+      return [{ type: 'restart', error: error.summary() }, ...take()]
+    }
+    answering = await tryContinuing(open, lanes, lane, partial)
+    const shift = shiftParts(partial)
+    const { source: next, held } = answering
+    answering.source = { ...next, next: async () => (await next.next())?.flatMap(shift) }
+    answering.held = held?.flatMap(shift)
+    return take()
+  }
+
+  /** The lane it broke off at first: it knows the prompt already. */
+  async function tryContinuing(
+    open: Call,
+    lanes: readonly Lane[],
+    broken: Lane,
+    partial: PartialCompletion,
+  ): Promise<Answering> {
+    const ordered = [...lanes].sort((a, b) => Number(b.name === broken.name) - Number(a.name === broken.name))
+    let last: unknown
+    for (const lane of ordered) {
+      try {
+        return await tryLane(
+          open,
+          lane,
+          continuation(request!, partial, lane, rules.onInterrupt),
+          ordered.length === 1,
+        )
+      } catch (thrown) {
+        if (open.signal.aborted) throw thrown
+        last = thrown
+      }
+    }
+    throw last
+  }
+
+  function release(): void {
+    if (answering?.counted !== true) return
+    answering.counted = false
+    answering.lane.inFlight--
+  }
+
+  function take(): readonly StreamEvent[] {
+    const events = answering?.held ?? []
+    if (answering !== undefined) answering.held = undefined
+    watch(events)
+    return events
+  }
+
+  function watch(events: readonly StreamEvent[]): void {
+    if (sum === undefined) return
+    for (const event of events) {
+      sum.push(event)
+      if (event.type === 'tool-call-start' || event.type === 'tool-call') calledTool = true
+    }
+  }
+
+  return {
+    async next() {
+      if (answering === undefined) {
+        await begin()
+        return take()
+      }
+      let events: readonly StreamEvent[] | undefined
+      try {
+        events = await answering.source.next()
+      } catch (thrown) {
+        return interrupted(thrown)
+      }
+      if (events !== undefined) watch(events)
+      return events
+    },
+    cancel(error) {
+      cancelled = error
+      call?.cancel(error)
+      answering?.source.cancel(error)
+    },
+    facts() {
+      const now = answering?.source.facts()
+      if (now === undefined) return { provider: 'router', model: '', attempts: past, raw: {} }
+      const { offsetMs } = answering!
+      return { ...now, attempts: [...past, ...now.attempts], ...later(now, offsetMs) }
+    },
+    fail(thrown, partial, delivered) {
+      const dressed =
+        answering === undefined ? asError(thrown) : answering.source.fail(thrown, partial, delivered)
+      return (call?.redactor.error(dressed) ?? dressed).with({
+        attempts: [...past, ...(answering?.source.facts().attempts ?? [])],
+        ...(delivered ? { partial } : {}),
+      })
+    },
+    ended(outcome) {
+      if (ended) return
+      ended = true
+      release()
+      answering?.source.ended?.(outcome)
+      if (call === undefined) return
+      call.end()
+      if ('error' in outcome) call.tell('onError', { error: outcome.error.toJSON() })
+      else call.tell('onFinish', { completion: outcome.completion })
+    },
+  }
+}
+
+/** After content, these mean that the answer could have gone on; the rest are decisions. */
+const BROKE_OFF: ReadonlySet<ErrorKind> = /* @__PURE__ */ new Set<ErrorKind>([
+  'interrupted',
+  'connect',
+  'timeout',
+  'server',
+  'overloaded',
+  'rate-limit',
+  'protocol',
+])
+
+/** The caller's options for one target: its retry is off, its clock is ours, and it reports only what is its own. */
+function childOptions(call: Call, options: Options): Options {
+  const { timeouts, ...rest } = options
+  return {
+    ...rest,
+    retry: false,
+    signal: call.signal,
+    clock: call.clock,
+    random: call.random,
+    // The total is the call's, across all targets; it reaches this one through the signal.
+    ...(timeouts === undefined ? {} : { timeouts: { ...timeouts, total: false } }),
+    hooks: hooksOfAttempts(options.hooks),
+  }
+}
+
+/** A routed call is one call to its observers, however many targets it took. */
+function hooksOfAttempts(hooks: Options['hooks']): Hooks[] {
+  const list = hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks]
+  return list.map((hook) => ({
+    onAttempt: (info) => hook.onAttempt?.(info),
+    onResponse: (info) => hook.onResponse?.(info),
+    onHookError: (error) => hook.onHookError?.(error),
+  }))
+}
+
+/** With everything open, the target whose breaker ends first. */
+function nearestRecovery(lanes: readonly Lane[], nowMs: number): Lane | undefined {
+  let best: Lane | undefined
+  let bestMs = Infinity
+  for (const lane of lanes) {
+    const permit = lane.breaker.peek(nowMs)
+    const atMs = permit.granted ? nowMs : permit.retryAtMs
+    if (atMs < bestMs) {
+      best = lane
+      bestMs = atMs
+    }
+  }
+  return best
+}
+
+function noneLeft(
+  last: LlmError | undefined,
+  attempts: readonly Attempt[],
+  tried: number,
+  reasons: readonly string[],
+  lanes: readonly Lane[],
+  nowMs: number,
+): LlmError {
+  if (last === undefined) {
+    return new LlmError({
+      kind: 'unsupported',
+      attempts,
+      message: `No target of the router can take this request: ${[...new Set(reasons)].join('; ')}.`,
+    })
+  }
+  if (tried === 1 && lanes.length === 1) return last.with({ attempts })
+  const waits = lanes
+    .map(({ breaker }) => breaker.peek(nowMs))
+    .flatMap((permit) => (permit.granted ? [] : [permit.retryAtMs - nowMs]))
+  return new LlmError({
+    kind: 'all-targets-failed',
+    attempts,
+    provider: last.provider,
+    model: last.model,
+    status: last.status,
+    retryable: last.retryable,
+    retryAfterMs: waits.length === 0 ? last.retryAfterMs : Math.ceil(Math.min(...waits)),
+    message: `All ${tried} targets failed; the last error was: ${last.message}`,
+    cause: last,
+  })
+}
+
+function asError(thrown: unknown): LlmError {
+  if (LlmError.is(thrown)) return thrown
+  return new LlmError({
+    kind: 'protocol',
+    message: 'A target failed with something that is not an LlmError.',
+    cause: thrown,
+  })
+}
+
+/** Times count from the call to the router, not from the call to the target that answered. */
+function later({ timing }: Facts, offsetMs: number): Pick<Facts, 'timing'> {
+  if (timing === undefined) return {}
+  const shift = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms + offsetMs)
+  return {
+    timing(outputTokens) {
+      const own = timing(outputTokens)
+      return {
+        ...own,
+        headersMs: shift(own.headersMs),
+        firstTokenMs: shift(own.firstTokenMs),
+        totalMs: own.totalMs + offsetMs,
+      }
+    },
+  }
+}
+
+/** The conversation with the answer so far at its end, in the way the target wants it. */
+function continuation(
+  request: Request,
+  partial: PartialCompletion,
+  lane: Lane,
+  onInterrupt: Interrupt,
+): Input {
+  const prompt = typeof onInterrupt === 'object' ? onInterrupt.prompt : CONTINUE_PROMPT
+  // Several providers refuse a final assistant turn that ends in white space.
+  const text = lane.options.continuation === 'prefill' ? partial.text.trimEnd() : partial.text
+  const messages: Message[] = [...request.messages, { role: 'assistant', content: text }]
+  if (lane.options.continuation === 'user-turn') messages.push({ role: 'user', content: prompt })
+  return { messages, ...(request.system === undefined ? {} : { system: request.system }) }
+}
+
+/** The first text of the continuation goes on with the last text of the answer; everything else comes after it. */
+function shiftParts(partial: PartialCompletion): (event: StreamEvent) => StreamEvent[] {
+  const { content } = partial.message
+  const lastText = content.findLastIndex(({ type }) => type === 'text')
+  let joined: number | undefined
+  return (event) => {
+    if (event.type === 'start') return []
+    if (!('part' in event)) return [event]
+    if (event.type === 'text-delta' && lastText >= 0 && joined === undefined) joined = event.part
+    const part = event.part === joined ? lastText : event.part + content.length
+    // A closed part would replace the text it goes on with.
+    if (event.type === 'part' && event.part === joined) return []
+    // In place: the event is nobody else's yet, and a copy would lose its lazy accessors.
+    event.part = part
+    return [event]
+  }
+}

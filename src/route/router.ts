@@ -1,0 +1,284 @@
+/**
+ * Several models behind the verbs of one client: retry, fall back, balance, and stay away from what is broken.
+ *
+ * In:  targets and a strategy. Out: a Client — so routers nest, and nothing that uses a client knows of them.
+ * One owner of retries: every target is called with its own retry switched off. Nested, three layers of three tries are
+ * 27 requests; 45 for one 429 have been measured in the field. What is tried when:
+ *   1. the strategy orders the targets that can take the request; breakers say which may be asked;
+ *   2. the same target again, while its error can heal, its budget lasts and the pause fits (http/retry.ts);
+ *   3. the next target, when the error is about the target and not about the request;
+ *   4. the chain for requests too long or filtered, when that is what the error says;
+ *   5. with every breaker open, the target nearest recovery is asked all the same: refusing helps nobody.
+ * After content was delivered nothing is tried unseen: kind `interrupted`, or what `onInterrupt` asks for (routed.ts).
+ * Not here: the call itself (routed.ts), which target comes first (pick.ts), health (breaker.ts).
+ */
+
+import type { Client } from '../client.ts'
+import type { ErrorKind } from '../errors.ts'
+import { LlmError } from '../errors.ts'
+import { systemClock } from '../http/clock.ts'
+import { retryPolicy } from '../http/retry.ts'
+import { createRun, SOURCE } from '../stream/run.ts'
+import type { RunSource } from '../stream/run.ts'
+import type {
+  Clock,
+  CompletionStream,
+  EmbedOptions,
+  EmbedResult,
+  Infer,
+  Input,
+  Options,
+  Prices,
+  Request,
+  Retry,
+} from '../types.ts'
+import { createBreaker, outcomeOf } from './breaker.ts'
+import type { BreakerOptions, BreakerState } from './breaker.ts'
+import { createPeakEwma, createWeighted, powerOfTwo, rendezvous } from './pick.ts'
+import { createRetryBudget } from './retry-budget.ts'
+import type { RetryBudgetOptions } from './retry-budget.ts'
+import { openRouted } from './routed.ts'
+import type { Interrupt, Rules } from './routed.ts'
+import { demandOf, readTarget } from './target.ts'
+import type { Lane, Target } from './target.ts'
+
+/** See {@link createRouter}. */
+export interface RouterOptions {
+  /** Model strings (`anthropic/claude-sonnet-5-5`), client options with a weight, or clients — routers are clients. */
+  targets: (string | Target | Client)[]
+  /**
+   * Which target comes first. `fallback` (default): the order of the list. `weighted`: smooth round robin by weight.
+   * `fastest`: two at random, the one with the shorter time to first token. `cheapest`: by `prices`.
+   */
+  strategy?: 'fallback' | 'weighted' | 'fastest' | 'cheapest'
+  /** Where to go with a conversation that is too long for its target, or that its target filters. */
+  fallbacks?: {
+    contextLength?: (string | Target | Client)[]
+    contentFilter?: (string | Target | Client)[]
+    /** Further kinds that move on to the next target, e.g. `auth`. */
+    on?: ErrorKind[]
+  }
+  /** Tries per target, and the budget all of them share per target. Replaces the targets' own. */
+  retry?: (Retry & { budget?: RetryBudgetOptions }) | false
+  breaker?: BreakerOptions & {
+    /** States of an earlier run, by target name; what `state()` gave. */
+    initial?: Record<string, BreakerState>
+  }
+  /** What happens when an answer breaks off after content was delivered. Default `throw`. */
+  onInterrupt?: Interrupt
+  /**
+   * The same prompt prefix prefers the same target, whose cache knows it; for `weighted` and `fastest`. Default: on for
+   * prefixes of 4,000 characters and more, about where providers begin to cache. A function names the prefix itself.
+   */
+  affinity?: boolean | ((request: Request) => string)
+  /** Needed by `cheapest`; also prices every completion whose call brings no list of its own. */
+  prices?: Prices
+  clock?: Clock
+  /** A number in [0, 1). Default: `Math.random`. */
+  random?: () => number
+}
+
+/** One target, as it stands. */
+export interface TargetState {
+  name: string
+  breaker: BreakerState
+  inFlight: number
+  /** Expected time to first token, in ms; 0 before the first call. */
+  firstTokenMs: number
+  /** Retries left in the current window. */
+  retriesLeft: number
+}
+
+/** A client over several. */
+export interface Router extends Client {
+  /** Plain JSON: log it, store it, hand `breaker` states to the next process. */
+  state(): TargetState[]
+}
+
+/** Kinds that are about the target; the others would fail the same way elsewhere. */
+const FAILOVER: readonly ErrorKind[] = [
+  'connect',
+  'timeout',
+  'protocol',
+  'server',
+  'overloaded',
+  'rate-limit',
+  'quota',
+  'billing',
+  'not-found',
+  'unsupported',
+  'all-targets-failed',
+]
+
+/** About 1,024 tokens: the shortest prefix that the large providers cache. */
+const AFFINITY_CHARACTERS = 4_000
+
+/** What a call is assumed to hold when targets are compared by price. */
+const EXPECTED_OUTPUT_TOKENS = 500
+
+/**
+ * A router; see the file's head for what it tries when.
+ * @throws LlmError `config` for targets or options that cannot be meant.
+ */
+export function createRouter(options: RouterOptions): Router {
+  const { strategy = 'fallback', prices, clock = systemClock, random = Math.random } = options
+  const retry = options.retry === false ? undefined : options.retry
+  const lanesOf = (targets: readonly (string | Target | Client)[] | undefined): Lane[] =>
+    (targets ?? []).map((target, index) => createLane(target, index, options, random))
+  const lanes = lanesOf(options.targets)
+  if (lanes.length === 0) throw config('A router needs at least one target.')
+  if (!['fallback', 'weighted', 'fastest', 'cheapest'].includes(strategy)) {
+    throw config(`There is no strategy ${String(strategy)}: use fallback, weighted, fastest or cheapest.`)
+  }
+  if (strategy === 'cheapest' && prices === undefined) throw config('The strategy cheapest needs prices.')
+
+  const weighted = createWeighted(lanes.map(({ weight }) => weight))
+  const names = lanes.map(({ name }) => name)
+  const weights = lanes.map(({ weight }) => weight)
+
+  function choose(usable: readonly Lane[], request: Request): Lane {
+    const first = usable[0]!
+    const indices = usable.map((lane) => lanes.indexOf(lane))
+    // Chains of their own are kept in their order; so is `fallback`.
+    if (strategy === 'fallback' || usable.length === 1 || indices.includes(-1)) return first
+    if (strategy === 'cheapest') return cheapest(usable, request, prices!)
+    const prefix = affinityPrefix(request, options.affinity ?? true)
+    if (prefix !== undefined) return lanes[rendezvous(prefix, indices, names, weights)]!
+    if (strategy === 'weighted') return lanes[weighted(indices)]!
+    const nowMs = clock.nowMs()
+    const cost = (index: number): number => lanes[index]!.ttft.value(nowMs) * (lanes[index]!.inFlight + 1)
+    return lanes[powerOfTwo(indices, cost, random)]!
+  }
+
+  const rules: Rules = {
+    lanes,
+    contextLength: lanesOf(options.fallbacks?.contextLength),
+    contentFilter: lanesOf(options.fallbacks?.contentFilter),
+    choose,
+    policy: retryPolicy(options.retry === false ? false : retry),
+    failover: new Set([...FAILOVER, ...(options.fallbacks?.on ?? [])]),
+    onInterrupt: options.onInterrupt ?? 'throw',
+  }
+
+  const source = (input: Input, given?: Options): RunSource =>
+    openRouted(rules, input, { clock, random, ...(prices === undefined ? {} : { prices }), ...given })
+  const stream = <S>(input: Input, given?: Options<S>): CompletionStream<Infer<S>> =>
+    createRun<Infer<S>>(source(input, given as Options))
+
+  const router: Router = {
+    stream,
+    complete: async (input, given) => stream(input, given).completion,
+    embed: (texts, given) => embedBySameModel(lanes, texts, given, rules.failover, clock),
+    async countTokens(input, given) {
+      return (await lanes[0]!.client()).countTokens(input, given)
+    },
+    async listModels(given) {
+      const lists = await Promise.all(lanes.map(async (lane) => (await lane.client()).listModels(given)))
+      return [...new Set(lists.flat())]
+    },
+    state() {
+      const nowMs = clock.nowMs()
+      return [...lanes, ...rules.contextLength, ...rules.contentFilter].map((lane) => ({
+        name: lane.name,
+        breaker: lane.breaker.state(nowMs),
+        inFlight: lane.inFlight,
+        firstTokenMs: lane.ttft.value(nowMs),
+        retriesLeft: lane.budget.balance(nowMs),
+      }))
+    },
+  }
+  Object.defineProperty(router, SOURCE, { value: source })
+  return router
+}
+
+function createLane(
+  target: string | Target | Client,
+  index: number,
+  options: RouterOptions,
+  random: () => number,
+): Lane {
+  const read = readTarget(target, index)
+  const { initial, ...thresholds } = options.breaker ?? {}
+  const budget = options.retry === false ? undefined : options.retry?.budget
+  return {
+    ...read,
+    breaker: createBreaker(
+      thresholds,
+      random,
+      initial !== undefined && Object.hasOwn(initial, read.name) ? initial[read.name] : undefined,
+    ),
+    budget: createRetryBudget(budget),
+    ttft: createPeakEwma(),
+    inFlight: 0,
+  }
+}
+
+function cheapest(usable: readonly Lane[], request: Request, prices: Prices): Lane {
+  const usage = { inputTokens: demandOf(request).tokens, outputTokens: EXPECTED_OUTPUT_TOKENS }
+  let best = usable[0]!
+  let bestPrice = Infinity
+  for (const lane of usable) {
+    const { provider, model = '' } = lane.options
+    const slash = model.indexOf('/')
+    const named =
+      typeof provider === 'object' ? provider.name : (provider ?? model.slice(0, Math.max(0, slash)))
+    const bare = provider === undefined ? model.slice(slash + 1) : model
+    // An unknown price comes last, but before nothing at all.
+    const price = prices.price(usage, bare, named).total ?? Number.MAX_VALUE
+    if (price < bestPrice) {
+      best = lane
+      bestPrice = price
+    }
+  }
+  return best
+}
+
+/** What caches key on: the start of the conversation, which its later turns share. */
+function affinityPrefix(
+  request: Request,
+  affinity: boolean | ((request: Request) => string),
+): string | undefined {
+  if (affinity === false) return undefined
+  if (typeof affinity === 'function') return affinity(request)
+  let prefix = (request.system ?? '') + (request.tools === undefined ? '' : JSON.stringify(request.tools))
+  for (const { role, content } of request.messages) {
+    if (prefix.length >= AFFINITY_CHARACTERS) break
+    prefix += role + (typeof content === 'string' ? content : JSON.stringify(content))
+  }
+  return prefix.length < AFFINITY_CHARACTERS ? undefined : prefix.slice(0, AFFINITY_CHARACTERS)
+}
+
+/** Vectors of different models do not compare: only targets of the first one's model are tried. */
+async function embedBySameModel(
+  lanes: readonly Lane[],
+  texts: string | readonly string[],
+  given: EmbedOptions | undefined,
+  failover: ReadonlySet<ErrorKind>,
+  clock: Clock,
+): Promise<EmbedResult> {
+  const model = given?.model ?? lanes[0]?.options.model
+  if (model === undefined)
+    throw config('A router embeds with a model: pass one, and only targets of that model are used.')
+  const same = lanes.filter(
+    ({ options }) =>
+      options.model === undefined || options.model === model || options.model.endsWith(`/${model}`),
+  )
+  let last: unknown = config(`No target of the router serves the embedding model ${model}.`)
+  for (const lane of same) {
+    const permit = lane.breaker.acquire(clock.nowMs())
+    if (!permit.granted && lane !== same.at(-1)) continue
+    try {
+      return await (await lane.client()).embed(texts, { ...given, model: lane.options.model ?? model })
+    } catch (thrown) {
+      last = thrown
+      if (!LlmError.is(thrown)) throw thrown
+      lane.breaker.record(outcomeOf(thrown), permit, clock.nowMs(), thrown.retryAfterMs)
+      if (!failover.has(thrown.kind)) throw thrown
+    }
+  }
+  throw last
+}
+
+function config(message: string): LlmError {
+  return new LlmError({ kind: 'config', message })
+}
