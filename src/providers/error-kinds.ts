@@ -191,7 +191,7 @@ const TEXTS: readonly (readonly [ErrorKind, readonly RegExp[]])[] = [
     [
       // Bedrock, 400: "The provided model identifier is invalid." DeepSeek, 400: "Model Not Exist".
       // vLLM: "The model `x` does not exist."
-      /model identifier is invalid|model not exist|model .{1,120} does not exist/i,
+      /model identifier is invalid|model not (?:exist|found)|model .{1,120} does not exist/i,
     ],
   ],
   [
