@@ -17,6 +17,7 @@ import { streamError } from './errors.ts'
 import { createPartialArgs, type PartialArgs } from './gemini-args.ts'
 import { toolNames } from './gemini-encode.ts'
 import { groundingSources } from './gemini-sources.ts'
+import { isDefinition } from './tool-names.ts'
 
 /** Every reason documented or recorded; what is not here is `unknown`. https://ai.google.dev/api/generate-content#FinishReason */
 const FINISH_REASONS: ReadonlyMap<string, FinishReason> = /* @__PURE__ */ new Map<string, FinishReason>([
@@ -52,6 +53,8 @@ interface Call {
   pieces: PartialArgs | undefined
   /** The part as it came, for a call that turns out to have been run by the server. */
   value: unknown
+  /** Its message part, while it is not yet known whose call it is. */
+  reserved: number | undefined
   answered: boolean
 }
 
@@ -89,11 +92,21 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
   /** The last candidate that cites something. */
   let citing: Record<string, unknown> | undefined
   let saidOneCandidate = false
+  const declared = new Set<string>()
+  let remoteTools = false
+  for (const tool of request?.tools ?? []) {
+    if (!isDefinition(tool)) remoteTools ||= own(tool.value, 'mcpServers') !== undefined
+    else declared.add(tool.name)
+  }
+  const names = toolNames(request, name)
+  /** A tool nobody declared, in a request that names MCP servers: theirs, and Google calls them itself. */
+  const ranThere = (called: string): boolean => remoteTools && !declared.has(names.fromWire(called))
+  let reserved: number | undefined
   const toolCalls = createToolCalls({
-    nextPart: () => parts++,
+    nextPart: () => reserved ?? parts++,
     // Most models send no ids. One made from the response's is unique in the conversation.
-    newId: (n) => `call_${id ?? crypto.randomUUID()}_${n}`,
-    rename: toolNames(request, name).fromWire,
+    newId: (n) => (id === undefined ? `call_${randomText()}` : `call_${id}_${n}`),
+    rename: names.fromWire,
   })
 
   const origin = (id: string | undefined, thoughtSignature: string | undefined): Origin => ({
@@ -134,6 +147,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
   ): Written {
     if (open?.type !== type) {
       close(out)
+      announceCalls(out)
       open = { type, part: parts++, pieces: [] }
       if (type === 'text') texts.push(open)
     }
@@ -168,6 +182,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       readCall(call, signature, part, out)
     } else if (media !== undefined && own(part, 'thought') !== true) {
       close(out)
+      announceCalls(out)
       const mediaType = asString(own(media, 'mimeType')) ?? 'application/octet-stream'
       const type = mediaType.startsWith('image/')
         ? 'image'
@@ -184,7 +199,8 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       // executableCode, codeExecutionResult, toolCall, toolResponse, functionResponse, and what comes next year.
       close(out)
       const response = asRecord(own(part, 'functionResponse'))
-      if (response !== undefined) markAnswered(response, out)
+      if (response === undefined) announceCalls(out)
+      else markAnswered(response, out)
       out.push({ type: 'part', part: parts++, value: { type: 'provider', provider: name, value: part } })
     }
   }
@@ -202,19 +218,37 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     const partialArgs = own(call, 'partialArgs')
     if (called !== '' || (streaming === undefined && args !== undefined)) {
       endStreaming(out)
-      const id = asString(own(call, 'id')) || undefined
       const pieces = more || partialArgs !== undefined ? createPartialArgs() : undefined
-      calls.push({ id, name: called, signature, pieces, value, answered: false })
-      // A whole call without arguments has no `args`.
-      const whole = pieces === undefined ? (args ?? {}) : args
-      toolCalls.push({ index: calls.length - 1, id, name: called, args: whole }, out)
-      if (pieces !== undefined) streaming = calls.length - 1
+      const whole = pieces === undefined && called !== ''
+      if (!whole) announceCalls(out)
+      const index = calls.length
+      const id = asString(own(call, 'id')) || undefined
+      const part = whole ? parts++ : undefined
+      calls.push({ id, name: called, signature, pieces, value, reserved: part, answered: false })
+      if (!whole) toolCalls.push({ index, id, name: called, args }, out)
+      if (pieces !== undefined) streaming = index
     }
     const current = streaming === undefined ? undefined : calls[streaming]
     if (current === undefined) return
     current.signature ??= signature
     toolCalls.push({ index: streaming, args: current.pieces?.push(partialArgs) }, out)
     if (!more) endStreaming(out)
+  }
+
+  /**
+   * A whole call is announced when something else follows it, or nothing: until then the next thing may be the answer
+   * to it, and then it was never ours.
+   */
+  function announceCalls(out: StreamEvent[]): void {
+    for (const [index, call] of calls.entries()) {
+      if (call.reserved === undefined) continue
+      reserved = call.reserved
+      call.reserved = undefined
+      // A call without arguments has no `args`.
+      const args = own(own(call.value, 'functionCall'), 'args') ?? {}
+      toolCalls.push({ index, id: call.id, name: call.name, args }, out)
+      reserved = undefined
+    }
   }
 
   /** The last piece of a streamed call is empty, and is sometimes missing. https://github.com/vercel/ai/pull/15438 */
@@ -231,10 +265,11 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     const id = asString(own(response, 'id'))
     const called = asString(own(response, 'name'))
     const index = calls.findIndex((call) => !call.answered && call.name === called && (call.id ?? id) === id)
-    const part = toolCalls.partOf(index)
     const call = calls[index]
+    const part = call?.reserved ?? toolCalls.partOf(index)
     if (call === undefined || part === undefined) return
     call.answered = true
+    call.reserved = undefined
     toolCalls.close(index, [])
     out.push({ type: 'part', part, value: { type: 'provider', provider: name, value: call.value } })
   }
@@ -338,17 +373,19 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       return out
     },
     end() {
-      if (finish === undefined) {
+      const waiting = calls.some(({ answered, name }) => !answered && ranThere(name))
+      if (finish === undefined || waiting) {
         throw new LlmError({
           kind: 'interrupted',
           provider: name,
           phase: 'stream',
-          message: `The stream of ${name} ended before a finishReason.`,
+          message: `The stream of ${name} ended before ${waiting ? 'the answer to a tool it runs itself' : 'a finishReason'}.`,
         })
       }
       const out: StreamEvent[] = []
       const cut = finish.reason === 'length'
       close(out)
+      announceCalls(out)
       if (!cut) endStreaming(out)
       for (const [index, args] of finalArgs) toolCalls.close(index, out, args)
       toolCalls.end(out, cut ? 'The answer reached its token limit inside the arguments.' : undefined)
@@ -370,6 +407,10 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       return out
     },
   }
+}
+
+function randomText(): string {
+  return crypto.randomUUID().replaceAll('-', '').slice(0, 24)
 }
 
 /** `promptTokenCount` includes what was cached; `candidatesTokenCount` excludes the thoughts. */

@@ -30,7 +30,7 @@ import {
   unsupported,
 } from './body.ts'
 import { convertSchema } from './schema-dialects.ts'
-import { argsObject } from './tool-names.ts'
+import { argsObject, isDefinition } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
 
@@ -169,7 +169,7 @@ export interface ToolNames {
 export function toolNames(request: Request | undefined, provider: string): ToolNames {
   const back = new Map<string, string>()
   for (const tool of request?.tools ?? []) {
-    if ('type' in tool) continue
+    if (!isDefinition(tool)) continue
     const wire = wireName(tool.name)
     const taken = back.get(wire)
     if (taken !== undefined) {
@@ -195,7 +195,7 @@ function encodeTools(request: Request, context: Context): { tools?: unknown[]; c
   const functionDeclarations: Wire[] = []
   const tools: unknown[] = []
   for (const tool of request.tools ?? []) {
-    if ('type' in tool) {
+    if (!isDefinition(tool)) {
       if (tool.provider === name) tools.push(tool.value)
       else
         warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${name} and was left out.`))

@@ -41,7 +41,7 @@ import {
 } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
-import { argsObject } from './tool-names.ts'
+import { argsObject, isDefinition } from './tool-names.ts'
 
 /** Where to find the server. */
 export interface OllamaOptions {
@@ -195,7 +195,7 @@ function encodeTools(request: Request, warnings: Warning[]): unknown[] | undefin
   if (toolChoice !== undefined && toolChoice !== 'auto') warnings.push(unsupported('toolChoice', NAME))
   const encoded: unknown[] = []
   for (const tool of tools) {
-    if ('type' in tool) {
+    if (!isDefinition(tool)) {
       if (tool.provider === NAME) encoded.push(tool.value)
       else
         warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${NAME} and was left out.`))
