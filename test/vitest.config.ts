@@ -1,11 +1,11 @@
 /** How `npm test` runs: every `*.test.ts` in processes of their own, and every `*.test-d.ts` through tsc. */
 
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import type { ViteUserConfig } from 'vitest/config'
 
 const full = process.env['LLMSWAP_FULL'] === '1'
 
-export default defineConfig({
+const config: ViteUserConfig = {
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
     include: ['test/**/*.test.ts'],
@@ -20,4 +20,6 @@ export default defineConfig({
       ignoreSourceErrors: false,
     },
   },
-})
+}
+
+export default config
