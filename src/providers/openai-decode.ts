@@ -97,6 +97,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   const items = new Map<Key, Item>()
   const closed = new Set<Key>()
   const types = new Set<unknown>()
+  /** Calls that began with their name. */
+  const announced = new Set<Key>()
   /** Calls whose arguments came in deltas. */
   const streamed = new Set<Key>()
   const cited = new Set<string>()
@@ -125,7 +127,10 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     items.set(key, begun)
     types.add(own(item, 'type'))
     if (begun.kind === 'function' || begun.kind === 'custom') {
-      tools.push({ index: key, id: own(item, 'call_id'), name: own(item, 'name') }, out)
+      const name = asString(own(item, 'name')) ?? ''
+      const id = asString(own(item, 'call_id')) ?? ''
+      if (name !== '') announced.add(key)
+      if (name !== '' || id !== '') tools.push({ index: key, id, name }, out)
     }
     return begun
   }
@@ -262,8 +267,10 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
 
   function closeCall(key: Key, value: Wire, cut: boolean, args: unknown, out: StreamEvent[]): void {
     const from = out.length
-    // Servers that leave id or name out at first, and repeat the whole call at the end.
-    tools.push({ index: key, id: own(value, 'call_id'), name: own(value, 'name') }, out)
+    // From servers that leave id or name out at first and give the whole call at the end.
+    if (!announced.has(key)) {
+      tools.push({ index: key, id: own(value, 'call_id'), name: own(value, 'name') }, out)
+    }
     if (cut) {
       if (tools.partOf(key) !== undefined && typeof args === 'string' && !streamed.has(key)) {
         tools.push({ index: key, args }, out)

@@ -340,16 +340,16 @@ function encodeReasoning(part: Part & { type: 'reasoning' }, { warnings, stored 
   const summary: Body[] = []
   const content: Body[] = []
   const sections = asArray(own(origin, 'sections')).map((section) => asArray(section))
-  const total = sections.reduce(
-    (sum, [, length]) => sum + (asNumber(length) ?? 0) + SEPARATOR.length,
-    -SEPARATOR.length,
-  )
-  if (sections.length > 0 && total === text.length) {
-    let at = 0
-    for (const [kind, length] of sections) {
-      const piece = text.slice(at, at + (asNumber(length) ?? 0))
-      at += piece.length + SEPARATOR.length
-      if (kind === 'content') content.push({ type: 'reasoning_text', text: piece })
+  let at = 0
+  const pieces = sections.map(([, length]) => {
+    const piece = text.slice(at, at + (asNumber(length) ?? 0))
+    at += piece.length + SEPARATOR.length
+    return piece
+  })
+  // Somebody may have edited the text since.
+  if (sections.length > 0 && pieces.join(SEPARATOR) === text) {
+    for (const [n, piece] of pieces.entries()) {
+      if (sections[n]?.[0] === 'content') content.push({ type: 'reasoning_text', text: piece })
       else summary.push({ type: 'summary_text', text: piece })
     }
   } else if (text !== '') summary.push({ type: 'summary_text', text })
