@@ -46,7 +46,8 @@ const fixtures: Fixture[] = [
     match: { userMessage: 'cut' },
     response: { content: POEM },
     chunkSize: 5,
-    truncateAfterChunks: 4,
+    // Responses needs four events before the first text.
+    truncateAfterChunks: 6,
     latency: 20,
   },
   { match: { userMessage: 'bad key' }, response: { error: { message: 'Bad key.' }, status: 401 } },
