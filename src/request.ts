@@ -25,7 +25,7 @@ export function ownOptions<T extends object>(...bags: (object | undefined)[]): T
 }
 
 /** What belongs to one provider and must not follow the caller to another. */
-const BOUND_TO_PROVIDER = ['model', 'apiKey', 'baseURL'] as const
+const BOUND_TO_PROVIDER = ['model', 'apiKey', 'baseURL', 'embedding'] as const
 
 /** A client's options with a call's on top; a call that names another provider leaves the client's key behind. */
 export function mergeOptions(client: Options, call: Options | undefined): Options {

@@ -39,9 +39,10 @@ export function createRedactor(): Redactor {
 
   /** A foreign error keeps its name, message and code. Its own fields may be the request: they go. */
   function cause(value: unknown, depth: number): unknown {
+    if (value === undefined) return undefined
     if (LlmError.is(value)) return error(value, depth)
     if (!(value instanceof Error) || depth === 0) return depth === 0 ? undefined : text(String(value))
-    const inner = value.cause === undefined ? undefined : cause(value.cause, depth - 1)
+    const inner = cause(value.cause, depth - 1)
     const kept = new Error(
       withoutQueries(text(value.message)),
       inner === undefined ? undefined : { cause: inner },
@@ -56,7 +57,7 @@ export function createRedactor(): Redactor {
 
   function error(value: LlmError, depth = 4): LlmError {
     // An abort's cause is the caller's own reason and is handed back as it came.
-    const kept = value.kind === 'aborted' ? value.cause : cause(value.cause ?? undefined, depth)
+    const kept = value.kind === 'aborted' ? value.cause : cause(value.cause, depth)
     const message = text(value.message)
     if (message === value.message && kept === value.cause) return value
     return value.with({ message, cause: kept })
