@@ -23,9 +23,14 @@ export interface Preset {
 
 /** About 10 seconds, 1 minute and 5 minutes with the WASM kernel on one core. */
 export const presets: { readonly [name in '10s' | '1min' | '5min']: Preset } = {
-  '10s': { layers: 2, heads: 4, channels: 32, context: 64, batch: 16, steps: 300, lr: 6e-3 },
-  '1min': { layers: 3, heads: 4, channels: 64, context: 64, batch: 16, steps: 600, lr: 4e-3 },
-  '5min': { layers: 4, heads: 4, channels: 96, context: 128, batch: 8, steps: 1600, lr: 3e-3 },
+  '10s': { layers: 2, heads: 4, channels: 32, context: 32, batch: 16, steps: 800, lr: 6e-3 },
+  '1min': { layers: 3, heads: 4, channels: 64, context: 64, batch: 8, steps: 1200, lr: 5e-3 },
+  '5min': { layers: 4, heads: 4, channels: 96, context: 64, batch: 8, steps: 3600, lr: 4e-3 },
+}
+
+/** Floating point operations of one training step: the forward pass, and twice that for the backward pass. */
+export function stepFlops({ layers, channels: C, context: T, batch }: Preset, vocab: number): number {
+  return 3 * batch * T * (layers * (24 * C * C + 4 * T * C) + 2 * C * vocab)
 }
 
 /** Where {@link trainPreset} takes its numbers and text from. */
