@@ -190,13 +190,16 @@ function wireName(name: string): string {
   return (/^[a-z_]/i.test(safe) ? safe : `_${safe}`).slice(0, 64)
 }
 
+const GOOGLE: readonly string[] = ['gemini', 'vertex']
+
 function encodeTools(request: Request, context: Context): { tools?: unknown[]; choice?: Wire } {
   const { name, names, warnings } = context
   const functionDeclarations: Wire[] = []
   const tools: unknown[] = []
   for (const tool of request.tools ?? []) {
     if (!isDefinition(tool)) {
-      if (tool.provider === name) tools.push(tool.value)
+      // Both services of Google run the same tools.
+      if (tool.provider === name || GOOGLE.includes(tool.provider)) tools.push(tool.value)
       else
         warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${name} and was left out.`))
       continue

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { LlmError } from '../../src/errors.ts'
 import { ollama } from '../../src/providers/ollama.ts'
 import type { Json, Message, Request } from '../../src/types.ts'
+import { corpusFolder } from '../corpus.ts'
 import { ask, run, stream, sum, thrown } from './codec.ts'
 
 const provider = ollama()
@@ -364,5 +366,21 @@ it('lists the models that were pulled', () => {
   expect(provider.listModels?.encode().url).toBe('http://localhost:11434/api/tags')
   expect(provider.listModels?.decode({ models: [{ name: 'llama3:latest' }, { name: 7 }, null] })).toEqual({
     models: ['llama3:latest'],
+  })
+})
+
+corpusFolder('request encoding: ollama', 'recordings/ollama', (folder, ran) => {
+  const metas = readdirSync(folder).filter((name) => name.includes('chat') && name.endsWith('.meta.json'))
+  it.each(metas)('%s', (name) => {
+    const { request_body: recorded } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as {
+      request_body: { model: string; messages: Message[] }
+    }
+    const { model, messages, ...rest } = recorded
+    // The recorded client also sends `format: ''`, `options: {}` and `keep_alive: null`, which say nothing.
+    const said = Object.entries(rest).filter(
+      ([, value]) => value !== null && JSON.stringify(value).length > 2,
+    )
+    expect(body(ask({ model, messages }))).toEqual({ model, messages, ...Object.fromEntries(said) })
+    ran()
   })
 })
