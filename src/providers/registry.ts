@@ -21,8 +21,9 @@ import { vendor, VENDORS, type VendorOptions } from './compatible.ts'
 import { gemini } from './gemini.ts'
 import { mistral, MISTRAL_KEYS, MISTRAL_MODEL } from './mistral.ts'
 import { ollama } from './ollama.ts'
-import { OPENAI_DIALECT, openaiChat } from './openai-chat.ts'
+import { openaiChat } from './openai-chat.ts'
 import { openaiEmbeddings } from './openai-embeddings.ts'
+import { openai } from './openai.ts'
 
 /** What a caller may say about where a call goes. */
 export interface ProviderChoice {
@@ -55,7 +56,7 @@ const OWN_FORMATS: Readonly<Record<string, Row>> = {
     keyNames: ['OPENAI_API_KEY'],
     defaultModel: 'gpt-6.1-terra', // 2026-11
     embeddingModel: 'text-embedding-3-small',
-    create: (options) => openaiChat({ ...options, name: 'openai', dialect: OPENAI_DIALECT }),
+    create: (options) => openai(defined(options)),
     embedder: (options) => openaiEmbeddings({ ...options, name: 'openai' }),
   },
   'openai-chat': {
