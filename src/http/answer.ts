@@ -37,7 +37,7 @@ export async function readAnswer(
   request: Request,
   init: { stopwatch: Stopwatch; nowMs: () => number; maxEventBytes: number | undefined },
 ): Promise<Answer> {
-  const content = await sniff(exchange, provider, request.stream ? 'stream' : 'json')
+  const content = await sniff(exchange, provider)
   const limits = init.maxEventBytes === undefined ? {} : { maxEventBytes: init.maxEventBytes }
   return content === 'json'
     ? wholeAnswer(exchange, provider, request, arrived)
@@ -122,8 +122,10 @@ async function wholeAnswer(
 ): Promise<Answer> {
   const text = await readText(exchange)
   const json = parseBody(text, provider.name)
-  if (isErrorBody(json)) {
-    throw provider.error({ status: exchange.status, headers: exchange.headers, body: text.slice(0, 65_536) })
+  const failure = errorIn(json)
+  if (failure !== undefined) {
+    const status = failure.status ?? exchange.status
+    throw provider.error({ status, headers: exchange.headers, body: text.slice(0, 65_536) })
   }
   const body = provider.decode(json, request)
   arrived(body.events)
@@ -160,11 +162,20 @@ export function parseBody(text: string, provider: string): unknown {
   }
 }
 
-/** A failure sent with status 200, as OpenRouter, Mistral and Ollama do; `"error": null` is none. */
-function isErrorBody(json: unknown): boolean {
+/**
+ * A failure sent with status 200, as OpenRouter, Mistral and Ollama do, and the status it names; `"error": null` is
+ * none.
+ */
+function errorIn(json: unknown): { status: number | undefined } | undefined {
   const body: unknown = Array.isArray(json) ? json[0] : json
-  if (typeof body !== 'object' || body === null) return false
-  const read = (key: string): unknown =>
-    Object.hasOwn(body, key) ? (body as Record<string, unknown>)[key] : undefined
-  return Boolean(read('error')) || read('object') === 'error' || read('type') === 'error'
+  const error = ownField(body, 'error')
+  if (!error && ownField(body, 'object') !== 'error' && ownField(body, 'type') !== 'error') return undefined
+  const code = Number(ownField(error, 'code') ?? ownField(body, 'code'))
+  return { status: code >= 400 && code <= 599 ? code : undefined }
+}
+
+function ownField(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
 }

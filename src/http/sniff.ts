@@ -23,8 +23,8 @@ const MAX_BLANK_WINDOWS = 16
 const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
 
 /**
- * Reads until something tells.
- * @param asked whether a stream or one JSON body was asked for; SSE and JSON are told apart whichever it was.
+ * Reads until something tells. What was asked for does not matter: SSE and JSON are told apart by themselves, and one
+ * JSON body is one line of NDJSON.
  * @throws LlmError `protocol` for an empty body and for a page.
  */
 export async function sniff(
@@ -40,7 +40,7 @@ export async function sniff(
     const at = provider.framing === 'aws' ? 0 : window.findIndex((byte) => !BLANKS.has(byte))
     if (at >= 0) {
       exchange.windows.unread(concat([...blanks, window]))
-      return verdict(window, at, provider, asked)
+      return verdict(window, at, provider)
     }
     // The first few may be half a byte order mark; a flood of them means nothing to any framing.
     if (blanks.length < MAX_BLANK_WINDOWS) blanks.push(window)
@@ -48,12 +48,12 @@ export async function sniff(
   }
 }
 
-function verdict(window: Uint8Array, at: number, provider: Provider, asked: 'stream' | 'json'): Content {
+function verdict(window: Uint8Array, at: number, provider: Provider): Content {
   switch (window[at]) {
     case 0x3c: // <
       throw pageError(provider.name, new TextDecoder().decode(window.subarray(at, at + 4 * SNIPPET_CHARS)))
     case 0x7b: // {
-      return provider.framing === 'ndjson' && asked === 'stream' ? 'frames' : 'json'
+      return provider.framing === 'ndjson' ? 'frames' : 'json'
     case 0x5b: // [
       return 'json'
     default:
