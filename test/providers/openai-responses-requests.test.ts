@@ -27,16 +27,6 @@ const DIFFERENCES: readonly { reason: string; apply(body: Wire): Wire }[] = [
     apply: (body) => ({ store: false, ...body }),
   },
   {
-    reason: 'encrypted reasoning is always asked of models that reason, since nothing is stored',
-    apply: (body) => {
-      const include = (body['include'] as string[] | undefined) ?? []
-      const asked = include.includes('reasoning.encrypted_content')
-      const wanted = !(body['model'] as string).startsWith('gpt-4')
-      if (asked === wanted) return body
-      return { ...body, include: ['reasoning.encrypted_content', ...include] }
-    },
-  },
-  {
     reason: 'an empty include, null and an empty text say nothing',
     apply: (body) => {
       const empty = (value: unknown): boolean =>
