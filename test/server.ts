@@ -21,7 +21,10 @@ export interface TestServer {
   requests: Seen[]
   /** Sockets that are open now. */
   sockets: Set<Socket>
-  /** Responses whose connection closed before they were finished. */
+  /**
+   * Responses whose connection closed before they were finished. Not the number of sockets: after an abort undici
+   * opens an idle connection in place of the one it destroyed, and keeps it for about 3 s (Node 20.20).
+   */
   aborted: number
   /** Connections accepted in all. */
   connections: number
