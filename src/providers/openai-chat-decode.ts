@@ -205,10 +205,12 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     }
     const before = out.length
     calls.push({ index, id: callId, name: own(target, 'name') ?? undefined, args }, out)
-    const event = out.at(-1)
-    if (out.length > before && event !== undefined && 'part' in event) callPart = event.part
+    const event = out.length > before ? out.at(-1) : undefined
+    callPart =
+      (index === undefined ? undefined : calls.partOf(index)) ??
+      (event !== undefined && 'part' in event ? event.part : callPart)
     const extra = asRecord(own(call, 'extra_content'))
-    if (callPart !== undefined && (extra !== undefined || custom !== undefined)) {
+    if (callPart !== undefined && (extra !== undefined ? isShallow(extra) : custom !== undefined)) {
       callExtras.set(callPart, {
         ...callExtras.get(callPart),
         ...(extra === undefined ? {} : { extra_content: extra as Json }),
@@ -274,6 +276,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   /** Groq's compound models run tools themselves: `executed_tools`, first with the call, then with the result. */
   function readExecuted(delta: unknown, out: StreamEvent[]): void {
     for (const tool of asArray(own(delta, 'executed_tools'))) {
+      if (!isShallow(tool)) continue
       for (const result of asArray(own(own(tool, 'search_results'), 'results')))
         addResult(result, 'content', out)
       const last = executed.at(-1)
@@ -351,7 +354,9 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
         throw failure({ message: `The answer ended with finish_reason "${reason}"`, code: reason })
       }
       finished = reason
-      raw.finish = choice
+      // In a JSON body the choice holds the whole message; what is kept is why it ended.
+      const { delta: _, message: __, logprobs: ___, ...why } = choice as Record<string, unknown>
+      raw.finish = why
     }
   }
 
@@ -379,7 +384,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       for (const choice of choices) if (asRecord(choice) !== undefined) readChoice(choice, out)
       // Some Groq streams report usage only here.
       const usage = own(record, 'usage') ?? own(own(record, 'x_groq'), 'usage')
-      if (asRecord(usage) !== undefined) raw.usage = usage
+      if (asRecord(usage) !== undefined && isShallow(usage)) raw.usage = usage
       // Perplexity ends with this object and without [DONE].
       if (own(record, 'object') === 'chat.completion.done') done = true
       return out
@@ -529,7 +534,7 @@ function errorIn(chunk: Record<string, unknown>): unknown {
 /** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
 function addDetail(details: Record<string, unknown>[], value: unknown): void {
   const detail = asRecord(value)
-  if (detail === undefined) return
+  if (detail === undefined || !isShallow(detail)) return
   const last = details.at(-1)
   const type = own(detail, 'type')
   const field = type === 'reasoning.text' ? 'text' : type === 'reasoning.summary' ? 'summary' : undefined
@@ -594,6 +599,14 @@ function createCumulative(): { push(delta: string): string } {
 function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {
   if (dialect.think !== 'split') return false
   return dialect.thinkModels === undefined || dialect.thinkModels.test(request?.model ?? '')
+}
+
+/** What is kept as the server sent it must survive JSON.stringify, which recurses: nothing real nests deeper than this. */
+const MAX_KEPT_DEPTH = 64
+
+function isShallow(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth < MAX_KEPT_DEPTH && Object.values(value).every((item) => isShallow(item, depth + 1))
 }
 
 function sameCall(a: unknown, b: unknown): boolean {

@@ -111,7 +111,7 @@ export interface ReplayEffort {
   byteByByteUpTo: number
 }
 
-/** Everything the issue asks for, and a quick look. */
+/** Every check at full count, and a quick look. */
 export const FULL_EFFORT: ReplayEffort = { splits: 8, cuts: 200, byteByByteUpTo: Infinity }
 export const QUICK_EFFORT: ReplayEffort = { splits: 1, cuts: 4, byteByByteUpTo: 20_000 }
 
