@@ -161,6 +161,31 @@ export function providerNames(): string[] {
   return [...new Set([...Object.keys(OWN_FORMATS), ...Object.keys(VENDORS)])]
 }
 
+/** What may be told of a row: its name, where a key is looked for, and what is used when no model is named. */
+export interface ProviderFacts {
+  name: string
+  keyNames: readonly string[]
+  defaultModel?: string
+  embeddingModel?: string
+  /** The variable that holds a key now; undefined when none does. */
+  keyFoundIn?: string
+}
+
+/** Every row, in the order in which `auto` looks for keys, then the rest. Reads variables, never shows them. */
+export function describeProviders(env?: object): ProviderFacts[] {
+  return [...new Set([...ORDER, ...providerNames()])].map((name) => {
+    const { keyNames, defaultModel, embeddingModel } = row(name)!
+    const keyFoundIn = keyNames.find((variable) => readVariable(variable, env) !== undefined)
+    return {
+      name,
+      keyNames,
+      ...(defaultModel === undefined ? {} : { defaultModel }),
+      ...(embeddingModel === undefined ? {} : { embeddingModel }),
+      ...(keyFoundIn === undefined ? {} : { keyFoundIn }),
+    }
+  })
+}
+
 /**
  * The codec and the model of a call.
  * @throws LlmError `config`: unknown provider, unknown model without a provider, no key anywhere (every variable is
