@@ -102,54 +102,6 @@ export function streamError(init: { provider: string; error: unknown; status?: n
   })
 }
 
-/**
- * The numbers in a refusal for length: "maximum context length is 8192 tokens. However, you requested 8203".
- * @returns tokens; a field is undefined where the sentence does not say.
- */
-export function overflowTokens(message: string): { limitTokens?: number; actualTokens?: number } {
-  for (const { text, limit, actual } of OVERFLOW_NUMBERS) {
-    const found = text.exec(message)
-    if (found === null) continue
-    const limitTokens = count(found[limit])
-    const actualTokens = count(found[actual])
-    return {
-      ...(limitTokens === undefined ? {} : { limitTokens }),
-      ...(actualTokens === undefined ? {} : { actualTokens }),
-    }
-  }
-  return {}
-}
-
-/** Sentences with both numbers first; `limit` and `actual` are the capture groups. */
-const OVERFLOW_NUMBERS: readonly { text: RegExp; limit: number; actual: number }[] = [
-  { text: /([\d,]+) tokens > ([\d,]+) maximum/i, actual: 1, limit: 2 },
-  { text: /exceed context limit: [\d,]+ \+ [\d,]+ > ([\d,]+)/i, limit: 1, actual: 2 },
-  {
-    text: /length is ([\d,]+)(?: tokens)?\b.{0,40}?(?:requested|resulted in|contains)(?: about)? ([\d,]+)/i,
-    limit: 1,
-    actual: 2,
-  },
-  { text: /token count \(([\d,]+)\) exceeds.{0,60}\(([\d,]+)\)/i, actual: 1, limit: 2 },
-  {
-    text: /input length \(?([\d,]+)\)? exceeds.{0,60}?(?:length \(|length of )([\d,]+)/i,
-    actual: 1,
-    limit: 2,
-  },
-  { text: /input \(([\d,]+) tokens\).{0,60}\(([\d,]+) tokens\)/i, actual: 1, limit: 2 },
-  { text: /token count of ([\d,]+) exceeds the limit of ([\d,]+)/i, actual: 1, limit: 2 },
-  { text: /token limit: ([\d,]+) \(requested: ([\d,]+)\)/i, limit: 1, actual: 2 },
-  { text: /contains ([\d,]+) tokens.{0,80}with ([\d,]+) maximum/i, actual: 1, limit: 2 },
-  { text: /cannot exceed ([\d,]+) - received ([\d,]+)/i, limit: 1, actual: 2 },
-  { text: /must be <= ([\d,]+)\. Given: ([\d,]+)/i, limit: 1, actual: 2 },
-  { text: /has ([\d,]+) tokens, but the configured context size is ([\d,]+)/i, actual: 1, limit: 2 },
-  { text: /should be \[1, ([\d,]+)\]/i, limit: 1, actual: 2 },
-  { text: /Limit ([\d,]+), Requested ([\d,]+)/i, limit: 1, actual: 2 },
-]
-
-function count(digits: string | undefined): number | undefined {
-  return digits === undefined ? undefined : Number(digits.replaceAll(',', ''))
-}
-
 // --------------------------------------------------------------------------------------------- judging
 
 function judge(facts: ErrorFacts, status: number | undefined, fallback: ErrorKind): ErrorKind {
