@@ -30,8 +30,9 @@ type BytesPerToken = {
   readonly digits: number
   /** Other ASCII: punctuation, line breaks, indentation. */
   readonly symbols: number
-  /** Accented Latin, Greek, Cyrillic, Hebrew, Arabic: letters of two bytes. */
+  /** Accented Latin, Greek, Hebrew, Arabic: letters of two bytes. */
   readonly alphabets: number
+  readonly cyrillic: number
   /** Indic, Thai and other letters of three bytes, and three-byte symbols. */
   readonly abugidas: number
   /** Chinese and Japanese. */
@@ -62,6 +63,7 @@ const LARGE_VOCABULARY: BytesPerToken = {
   digits: 2.1,
   symbols: 1.7,
   alphabets: 5.5,
+  cyrillic: 9,
   abugidas: 9,
   cjk: 3.7,
   hangul: 4.7,
@@ -73,7 +75,8 @@ const SMALL_VOCABULARY: BytesPerToken = {
   words: 5,
   digits: 2.1,
   symbols: 1.7,
-  alphabets: 2.6,
+  alphabets: 2.4,
+  cyrillic: 4.6,
   abugidas: 3.1,
   cjk: 2.6,
   hangul: 2.5,
@@ -86,6 +89,7 @@ function scaled(base: BytesPerToken, factor: number, digits: number): BytesPerTo
     digits,
     symbols: base.symbols * factor,
     alphabets: base.alphabets * factor,
+    cyrillic: base.cyrillic * factor,
     abugidas: base.abugidas * factor,
     cjk: base.cjk * factor,
     hangul: base.hangul * factor,
@@ -204,6 +208,7 @@ function textTokens(text: string, per: BytesPerToken): number {
   let digits = 0
   let symbols = 0
   let alphabets = 0
+  let cyrillic = 0
   let abugidas = 0
   let cjk = 0
   let hangul = 0
@@ -218,7 +223,8 @@ function textTokens(text: string, per: BytesPerToken): number {
       else if (unit >= 0x30 && unit <= 0x39) digits++
       // A run of spaces is a token or two, however long.
       else if (unit !== 0x20 || previous === 0x0a) symbols++
-    } else if (unit < 0x800) alphabets += 2
+    } else if (unit >= 0x400 && unit < 0x530) cyrillic += 2
+    else if (unit < 0x800) alphabets += 2
     else if (unit >= 0xd800 && unit <= 0xdfff) emoji += 2
     else if ((unit >= 0x2e80 && unit < 0xa4d0) || (unit >= 0xf900 && unit < 0xfb00) || unit >= 0xff00)
       cjk += 3
@@ -231,6 +237,7 @@ function textTokens(text: string, per: BytesPerToken): number {
     digits / per.digits +
     symbols / per.symbols +
     alphabets / per.alphabets +
+    cyrillic / per.cyrillic +
     abugidas / per.abugidas +
     cjk / per.cjk +
     hangul / per.hangul +
