@@ -285,7 +285,11 @@ async function install(peers: Record<string, string>): Promise<void> {
   writeFileSync(manifest, JSON.stringify({ private: true, dependencies }, null, 2))
   console.log(`installing ${Object.keys(peers).join(', ')} into ${CACHE}`)
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  await promisify(execFile)(npm, ['install', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: CACHE })
+  await promisify(execFile)(
+    npm,
+    ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--legacy-peer-deps'],
+    { cwd: CACHE },
+  )
 }
 
 /** The suite and the child's half of this runner as one plain file that lies beside the installed peers. */
