@@ -299,14 +299,21 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     }
   }
 
-  function readDelta(delta: unknown, choice: unknown, out: StreamEvent[]): void {
+  function readDelta(delta: Record<string, unknown>, choice: unknown, out: StreamEvent[]): void {
     sawDelta = true
-    readReasoning(delta, out)
-    heldLogprobs.push(...readLogprobs(own(choice, 'logprobs')))
+    // Nearly every delta holds text and nothing else; it is not asked for ten other fields.
+    const plain = isPlain(delta)
+    if (!plain) readReasoning(delta, out)
+    const logprobs = own(choice, 'logprobs')
+    if (logprobs !== undefined && logprobs !== null) heldLogprobs.push(...readLogprobs(logprobs))
     const content = own(delta, 'content')
     if (typeof content === 'string') readContent(content, out)
     else if (Array.isArray(content)) readBlocks(content, out)
     else if (asRecord(content) !== undefined) readBlocks([content], out)
+    if (!plain) readRest(delta, out)
+  }
+
+  function readRest(delta: Record<string, unknown>, out: StreamEvent[]): void {
     const refusal = asString(own(delta, 'refusal'))
     if (refusal !== undefined && refusal !== '') {
       refused = true
@@ -322,6 +329,11 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     if (asRecord(legacy) !== undefined) {
       calls.push({ index: 0, name: own(legacy, 'name'), args: own(legacy, 'arguments') }, out)
     }
+  }
+
+  /** Of several reports the last one counts: Perplexity's grow with every chunk. */
+  function keepUsage(usage: unknown): void {
+    if (asRecord(usage) !== undefined && isShallow(usage)) raw.usage = usage
   }
 
   function readChoice(choice: unknown, out: StreamEvent[]): void {
@@ -344,10 +356,10 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     const error = own(choice, 'error')
     if (error !== undefined && error !== null && error !== '') throw failure(error)
     // Perplexity and Writer send `message` beside `delta`; some proxies send a whole `message` as their only chunk.
-    const delta = own(choice, 'delta') ?? (sawDelta ? undefined : own(choice, 'message'))
-    if (asRecord(delta) !== undefined) readDelta(delta, choice, out)
+    const delta = asRecord(own(choice, 'delta') ?? (sawDelta ? undefined : own(choice, 'message')))
+    if (delta !== undefined) readDelta(delta, choice, out)
     // Moonshot reports usage inside the choice.
-    if (own(choice, 'usage')) raw.usage = own(choice, 'usage')
+    keepUsage(own(choice, 'usage'))
     const reason = asString(own(choice, 'finish_reason'))
     if (reason !== undefined && reason !== '') {
       if (listed(FAILED, reason)) {
@@ -383,8 +395,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       readSearch(record, out)
       for (const choice of choices) if (asRecord(choice) !== undefined) readChoice(choice, out)
       // Some Groq streams report usage only here.
-      const usage = own(record, 'usage') ?? own(own(record, 'x_groq'), 'usage')
-      if (asRecord(usage) !== undefined && isShallow(usage)) raw.usage = usage
+      keepUsage(own(record, 'usage') ?? own(own(record, 'x_groq'), 'usage'))
       // Perplexity ends with this object and without [DONE].
       if (own(record, 'object') === 'chat.completion.done') done = true
       return out
@@ -520,15 +531,25 @@ function costOf(usage: unknown, dialect: Dialect): number | undefined {
 function errorIn(chunk: Record<string, unknown>): unknown {
   const error = own(chunk, 'error')
   if (error !== undefined && error !== null && error !== '' && error !== false) return chunk
+  const choices = own(chunk, 'choices')
+  if (Array.isArray(choices) && choices.length > 0) return undefined
   if (own(chunk, 'object') === 'error' || own(chunk, 'type') === 'error') return chunk
   const base = asNumber(own(own(chunk, 'base_resp'), 'status_code'))
   if (base !== undefined && base !== 0) return chunk
-  if (own(chunk, 'choices') !== undefined) return undefined
+  if (choices !== undefined) return undefined
   const says = own(chunk, 'message') ?? own(chunk, 'detail')
   const coded = own(chunk, 'code') ?? own(chunk, 'type') ?? own(chunk, 'detail')
   return typeof says !== 'undefined' && says !== null && coded !== undefined && coded !== null
     ? chunk
     : undefined
+}
+
+/** Text, a role, and fields that are null. */
+function isPlain(delta: Record<string, unknown>): boolean {
+  for (const key of Object.keys(delta)) {
+    if (key !== 'content' && key !== 'role' && delta[key] !== null) return false
+  }
+  return true
 }
 
 /** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
