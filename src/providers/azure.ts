@@ -10,38 +10,26 @@
  * Spec: https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
  */
 
-import { LlmError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
-import type { Request } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
 import { encodeMessages } from './anthropic-encode.ts'
-import { endpoint, hostPart, jsonBody, pathSegment } from './body.ts'
+import {
+  azureAuthorize,
+  azureEndpoint,
+  type AzureOptions,
+  azureUrl,
+  azureVersion,
+  AZURE,
+  isDated,
+} from './azure-place.ts'
+import { endpoint, jsonBody } from './body.ts'
 import { httpError } from './errors.ts'
-import { type ApiKey, keyAuthorize } from './key.ts'
 import { OPENAI_DIALECT, openaiChat } from './openai-chat.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 import { openai } from './openai.ts'
 
-/** Where the resource is, how it is spoken to, and as whom. */
-export interface AzureOptions {
-  /** Name of the resource: the first part of its host name. Either this or `baseURL`. */
-  resource?: string
-  /** The endpoint in full, where it is not `{resource}.openai.azure.com`: sovereign clouds, gateways. */
-  baseURL?: string
-  /** The resource's key, sent as `api-key`. */
-  apiKey?: ApiKey
-  /** An Entra ID access token for `https://cognitiveservices.azure.com/.default`, or a function that fetches one. */
-  token?: ApiKey
-  /** Default `chat`: every deployment speaks it. */
-  api?: 'chat' | 'responses' | 'anthropic' | 'foundry'
-  /** `v1` (default), `preview`, or a date such as `2024-10-21`, with the paths of that time. */
-  apiVersion?: string
-  /** Extra headers, lower-case names. */
-  headers?: Record<string, string>
-}
-
-const NAME = 'azure'
+export type { AzureOptions }
 
 /** The only version of the model inference API that is generally known; `models/` demands one. (2026-11) */
 const FOUNDRY_VERSION = '2024-05-01-preview'
@@ -51,39 +39,6 @@ const MODERN_VERSION = '2024-09-01'
 
 /** Models of many makers, behind an API that is strict about fields it does not know. */
 const FOUNDRY: Dialect = { maxTokensField: 'max_tokens', replayReasoning: 'none' }
-
-/** Where a resource of that name is reached, without the path. */
-export function azureEndpoint({ resource, baseURL }: AzureOptions, domain: string): string {
-  if (baseURL !== undefined) return baseURL.replace(/\/+$/, '')
-  if (resource !== undefined) return `https://${hostPart(resource, 'resource', NAME)}.${domain}`
-  throw new LlmError({
-    kind: 'config',
-    provider: NAME,
-    message: `${NAME} needs to know where to send to: pass resource (the name of your resource) or baseURL.`,
-  })
-}
-
-/** The header that carries the key or the token. */
-export function azureAuthorize({ apiKey, token }: AzureOptions): Provider['authorize'] {
-  return token === undefined
-    ? keyAuthorize({ provider: NAME, header: 'api-key', apiKey, keyNames: ['AZURE_OPENAI_API_KEY'] })
-    : keyAuthorize({
-        provider: NAME,
-        header: 'authorization',
-        prefix: 'Bearer ',
-        apiKey: token,
-        keyNames: [],
-      })
-}
-
-/** `/openai/v1`, with `api-version` only where it says something. */
-export function azureV1(root: string, apiVersion: string): string {
-  return endpoint(
-    root,
-    apiVersion === 'v1' ? 'openai/v1' : `openai/v1?api-version=${version(apiVersion)}`,
-    NAME,
-  )
-}
 
 /**
  * The codec for Azure OpenAI and Foundry.
@@ -98,55 +53,42 @@ export function azure(options: AzureOptions): Provider {
 
 function select(options: AzureOptions): Omit<Provider, 'authorize'> {
   const { api = 'chat', apiVersion = 'v1', headers = {} } = options
-  const dated = /^\d/.test(apiVersion)
-  if (api === 'anthropic') {
-    return claude(azureEndpoint(options, 'services.ai.azure.com'), headers)
-  }
+  const dated = isDated(apiVersion)
+  if (api === 'anthropic') return claude(azureEndpoint(options, 'services.ai.azure.com'), headers)
   if (api === 'foundry') {
     const root = azureEndpoint(options, 'services.ai.azure.com')
-    const baseURL = endpoint(
-      root,
-      `models?api-version=${version(dated ? apiVersion : FOUNDRY_VERSION)}`,
-      NAME,
-    )
-    return openaiChat({ name: NAME, baseURL, headers, dialect: FOUNDRY })
+    const query = `?api-version=${azureVersion(dated ? apiVersion : FOUNDRY_VERSION)}`
+    return openaiChat({
+      name: AZURE,
+      baseURL: endpoint(root, `models${query}`, AZURE),
+      headers,
+      dialect: FOUNDRY,
+    })
   }
-  const root = azureEndpoint(options, 'openai.azure.com')
-  if (api === 'responses') {
-    const dateless = dated
-      ? endpoint(root, `openai?api-version=${version(apiVersion)}`, NAME)
-      : azureV1(root, apiVersion)
-    return openai({ name: NAME, baseURL: dateless, headers })
-  }
-  if (!dated)
-    return openaiChat({ name: NAME, baseURL: azureV1(root, apiVersion), headers, dialect: OPENAI_DIALECT })
-  const old = apiVersion.slice(0, MODERN_VERSION.length) < MODERN_VERSION
+  const at = azureUrl(options)
+  if (api === 'responses') return openai({ name: AZURE, baseURL: at(), headers })
+  const old = dated && apiVersion.slice(0, MODERN_VERSION.length) < MODERN_VERSION
   const dialect: Dialect = old
     ? { ...OPENAI_DIALECT, maxTokensField: 'max_tokens', streamOptions: false }
     : OPENAI_DIALECT
-  const chat = (path: string): Provider => {
-    const baseURL = endpoint(root, `openai/${path}?api-version=${version(apiVersion)}`, NAME)
-    return openaiChat({ name: NAME, baseURL, headers, dialect })
-  }
-  const { listModels: _, ...shared } = chat('deployments')
-  return { ...shared, encode: (request) => chat(`deployments/${deployment(request)}`).encode(request) }
-}
-
-/** The deployment is a piece of the path. */
-function deployment({ model }: Request): string {
-  return pathSegment(model)
+  const chat = (deployment?: string): Provider =>
+    openaiChat({ name: AZURE, baseURL: at(deployment), headers, dialect })
+  if (!dated) return chat()
+  // Old versions list deployments elsewhere, under another key.
+  const { listModels: _, ...shared } = chat()
+  return { ...shared, encode: (request) => chat(request.model).encode(request) }
 }
 
 /** Claude on Foundry: Anthropic's format, under our name. */
 function claude(root: string, headers: Record<string, string>): Omit<Provider, 'authorize'> {
   return {
-    name: NAME,
+    name: AZURE,
     framing: 'sse',
     encode(request) {
-      const { body, betas, warnings } = encodeMessages(request, { provider: NAME })
+      const { body, betas, warnings } = encodeMessages(request, { provider: AZURE })
       return {
         method: 'POST',
-        url: endpoint(root, 'anthropic/v1/messages', NAME),
+        url: endpoint(root, 'anthropic/v1/messages', AZURE),
         headers: {
           'content-type': 'application/json',
           accept: request.stream ? 'text/event-stream' : 'application/json',
@@ -159,17 +101,8 @@ function claude(root: string, headers: Record<string, string>): Omit<Provider, '
       }
     },
     frames: (limits) => createSseDecoder(limits),
-    decoder: (request) => createMessagesDecoder(NAME, request),
-    decode: (json, request) => decodeMessage(json, NAME, request),
-    error: (response) => httpError({ provider: NAME, response }),
+    decoder: (request) => createMessagesDecoder(AZURE, request),
+    decode: (json, request) => decodeMessage(json, AZURE, request),
+    error: (response) => httpError({ provider: AZURE, response }),
   }
-}
-
-function version(apiVersion: string): string {
-  if (/^[\w.-]+$/.test(apiVersion)) return apiVersion
-  throw new LlmError({
-    kind: 'config',
-    provider: NAME,
-    message: `The apiVersion given to ${NAME} is no version: use v1, preview or a date such as 2024-10-21.`,
-  })
 }

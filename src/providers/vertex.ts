@@ -14,29 +14,15 @@ import type { HttpRequest, Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
 import { type EncodedMessages, encodeMessages } from './anthropic-encode.ts'
-import { asCount, endpoint, hostPart, jsonBody, own, pathSegment } from './body.ts'
+import { asCount, jsonBody, own } from './body.ts'
 import { geminiFormat } from './gemini.ts'
 import { encodeGemini } from './gemini-encode.ts'
-import { type ApiKey, keyAuthorize } from './key.ts'
-
-/** Where in Google Cloud to ask, and as whom. */
-export interface VertexOptions {
-  /** Project id or number. Without it: express mode, Gemini only. */
-  project?: string
-  /** A region such as `europe-west4`, a multi-region `us` or `eu`, or `global`. Default `global`. */
-  location?: string
-  /** An access token, or a function that fetches one; an API key in express mode. Called once per attempt. */
-  apiKey?: ApiKey
-  /** Default: the API's host for the location. Everything before `/projects/…`, the version included. */
-  baseURL?: string
-  /** Extra headers, lower-case names. */
-  headers?: Record<string, string>
-}
-
-const NAME = 'vertex'
+import { VERTEX, vertexAuthorize, type VertexOptions, vertexUrl } from './vertex-place.ts'
 
 /** Anthropic's API version as Vertex calls it; there is no other. docs.cloud.google.com, use-claude (2026-11). */
 const ANTHROPIC_VERSION = 'vertex-2023-10-16'
+
+export type { VertexOptions }
 
 /**
  * The codec for Vertex AI. Models named `claude…` are asked in Anthropic's format, all others in Gemini's.
@@ -44,21 +30,11 @@ const ANTHROPIC_VERSION = 'vertex-2023-10-16'
  * @example vertex({ project: 'my-project', location: 'europe-west4', apiKey: () => auth.getAccessToken() })
  */
 export function vertex(options: VertexOptions = {}): Provider {
-  const { project, location = 'global', apiKey, headers = {} } = options
-  const base = options.baseURL ?? `https://${hostOf(hostPart(location, 'location', NAME))}/v1`
-  const scope = project === undefined ? '' : `projects/${checked(project)}/locations/${location}/`
-  const url = (publisher: string, model: string, verb: string): string =>
-    endpoint(base, `${scope}publishers/${publisher}/models/${modelSegment(model)}:${verb}`, NAME)
-  const authorize = keyAuthorize({
-    provider: NAME,
-    apiKey,
-    keyNames: [],
-    ...(project === undefined
-      ? { header: 'x-goog-api-key' }
-      : { header: 'authorization', prefix: 'Bearer ' }),
-  })
+  const { project, headers = {} } = options
+  const url = vertexUrl(options)
+  const authorize = vertexAuthorize(options)
   const gemini = geminiFormat({
-    name: NAME,
+    name: VERTEX,
     headers,
     authorize,
     url: (model, verb) => url('google', model, verb),
@@ -69,7 +45,7 @@ export function vertex(options: VertexOptions = {}): Provider {
     if (project === undefined) {
       throw new LlmError({
         kind: 'config',
-        provider: NAME,
+        provider: VERTEX,
         phase: 'encode',
         message: `${request.model} needs a project: express mode serves Gemini only.`,
       })
@@ -100,9 +76,9 @@ export function vertex(options: VertexOptions = {}): Provider {
     defaultModel: 'gemini-3.8-flash', // newest generally available Flash, 2026-11
     encode: (request) => (isClaude(request) ? encodeClaude(request) : gemini.encode(request)),
     decoder: (request) =>
-      isClaude(request) ? createMessagesDecoder(NAME, request) : gemini.decoder(request),
+      isClaude(request) ? createMessagesDecoder(VERTEX, request) : gemini.decoder(request),
     decode: (json, request) =>
-      isClaude(request) ? decodeMessage(json, NAME, request) : gemini.decode(json, request),
+      isClaude(request) ? decodeMessage(json, VERTEX, request) : gemini.decode(json, request),
     countTokens: {
       encode(request) {
         if (!isClaude(request)) {
@@ -110,7 +86,7 @@ export function vertex(options: VertexOptions = {}): Provider {
             method: 'POST',
             url: url('google', request.model, 'countTokens'),
             headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
-            body: jsonBody(encodeGemini(request, NAME, [])),
+            body: jsonBody(encodeGemini(request, VERTEX, [])),
           }
         }
         const encoded = encodeMessages(request, CLAUDE)
@@ -127,8 +103,8 @@ export function vertex(options: VertexOptions = {}): Provider {
         if (count !== undefined) return count
         throw new LlmError({
           kind: 'protocol',
-          provider: NAME,
-          message: `${NAME} counted the tokens without saying how many.`,
+          provider: VERTEX,
+          message: `${VERTEX} counted the tokens without saying how many.`,
         })
       },
     },
@@ -136,30 +112,8 @@ export function vertex(options: VertexOptions = {}): Provider {
 }
 
 /** No automatic prompt caching here: the cache marks stand at the blocks. platform.claude.com, prompt caching (2026-11) */
-const CLAUDE = { provider: NAME, explicitCache: true }
+const CLAUDE = { provider: VERTEX, explicitCache: true }
 
 function isClaude(request: Request | undefined): boolean {
   return request !== undefined && /^claude/i.test(request.model)
-}
-
-/** `us` and `eu` are served from hosts of their own. https://cloud.google.com/vertex-ai/docs/general/locations (2026-11) */
-function hostOf(location: string): string {
-  if (location === 'global') return 'aiplatform.googleapis.com'
-  if (location === 'us' || location === 'eu') return `aiplatform.${location}.rep.googleapis.com`
-  return `${location}-aiplatform.googleapis.com`
-}
-
-/** Project ids, numbers, and ids scoped to a domain (`example.com:my-project`). */
-function checked(project: string): string {
-  if (/^[a-z0-9][\w.:-]*$/i.test(project)) return project
-  throw new LlmError({
-    kind: 'config',
-    provider: NAME,
-    message: `The project given to ${NAME} is no project id: use letters, digits and hyphens.`,
-  })
-}
-
-/** Versions of Claude stand behind an `@`, which Google's own clients leave as it is. */
-function modelSegment(model: string): string {
-  return pathSegment(model).replaceAll('%40', '@')
 }
