@@ -27,11 +27,7 @@ const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
  * JSON body is one line of NDJSON.
  * @throws LlmError `protocol` for an empty body and for a page.
  */
-export async function sniff(
-  exchange: Exchange,
-  provider: Provider,
-  asked: 'stream' | 'json',
-): Promise<Content> {
+export async function sniff(exchange: Exchange, provider: Provider): Promise<Content> {
   let blanks: Uint8Array[] = []
   for (;;) {
     const window = await exchange.read()

@@ -21,7 +21,8 @@ function bodyOf(chunks: Uint8Array[], end: 'close' | 'hang' | Error = 'close'): 
           if (at < chunks.length) controller.enqueue(chunks[at++]!)
           else if (end instanceof Error) controller.error(end)
           else if (end === 'close') controller.close()
-          else return new Promise(() => {})
+          else return new Promise<void>(() => {})
+          return undefined
         },
         cancel: (reason) => void body.cancelled.push(reason),
       },

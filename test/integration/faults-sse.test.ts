@@ -397,7 +397,10 @@ describe('rows 68 to 70', () => {
               Buffer.from(after! + ENDING),
             ]),
           ),
-      async (_, client) => expect((await run(client())).text).toMatch(/^a\u0000b\uFFFD+c$/),
+      async (_, client) => {
+        const { text: read } = await run(client())
+        expect(read.replace(/\uFFFD+/, '-')).toBe('a\u0000b-c')
+      },
     )
   })
   test('row 70: an escaped lone surrogate does not throw', async () => {
