@@ -155,16 +155,15 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
     const call = asRecord(own(value, 'toolUse'))
     if (call !== undefined && own(call, 'type') !== 'server_tool_use') {
       blocks.set(index, own(call, 'name') === answerTool ? answerBlock() : { kind: 'tool' })
-    } else if (call === undefined && Object.keys(value).length === 0) {
-      blocks.set(index, textBlock())
     } else {
       blocks.set(index, { kind: 'provider', value, input: '', content: [] })
     }
   }
 
   function begin(index: number, value: Wire, out: StreamEvent[]): void {
-    // The same block announced twice.
-    if (seen.has(index)) return
+    // The same block announced twice; and text and reasoning, which begin with their first piece (aimock says `start`).
+    if (seen.has(index) || Object.keys(value).every((key) => key === 'text' || key === 'reasoningContent'))
+      return
     seen.add(index)
     open(index, value)
     const call = asRecord(own(value, 'toolUse'))

@@ -1,0 +1,295 @@
+import { describe, expect, it } from 'vitest'
+import { bedrock } from '../../src/providers/bedrock.ts'
+import type { Message, Part, Request } from '../../src/types.ts'
+import { ask, thrown } from './codec.ts'
+
+const provider = bedrock({ region: 'us-east-1' })
+const CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
+const NOVA = 'amazon.nova-2-lite-v1:0'
+
+type Body = Record<string, unknown> & {
+  messages: { role: string; content: Record<string, unknown>[] }[]
+  toolConfig: { tools: Record<string, unknown>[]; toolChoice?: unknown }
+}
+const body = (extra: Partial<Request> = {}): Body =>
+  JSON.parse(provider.encode(ask({ model: NOVA, ...extra })).body as string) as Body
+const warned = (extra: Partial<Request>): string[] =>
+  (provider.encode(ask({ model: NOVA, ...extra })).warnings ?? []).map(
+    ({ code, field }) => `${code} ${field}`,
+  )
+const said = (...content: Part[]): Message => ({ role: 'user', content })
+const wrote = (...content: Part[]): Message => ({ role: 'assistant', content })
+const call: Part = { type: 'tool-call', id: 't1', name: 'f', args: { a: 1 } }
+const result: Part = { type: 'tool-result', id: 't1', name: 'f', content: 'R' }
+const f = {
+  name: 'f',
+  description: 'F',
+  inputSchema: { type: 'object', properties: { a: { type: 'string' } } },
+}
+
+describe('a request to Converse', () => {
+  it('has one shape for every model', () => {
+    const http = provider.encode(
+      ask({ model: NOVA, system: 'S', maxTokens: 9, temperature: 0.5, topP: 0.9, stop: ['x'] }),
+    )
+    expect(JSON.parse(http.body as string)).toEqual({
+      messages: [{ role: 'user', content: [{ text: 'Hi' }] }],
+      system: [{ text: 'S' }],
+      inferenceConfig: { maxTokens: 9, temperature: 0.5, topP: 0.9, stopSequences: ['x'] },
+    })
+    expect(http.headers).toEqual({
+      accept: 'application/vnd.amazon.eventstream',
+      'content-type': 'application/json',
+    })
+    expect(http.warnings).toEqual([])
+  })
+
+  it('says what only one maker knows in its words', () => {
+    expect(body({ model: NOVA, topK: 7, reasoning: 'high' })['additionalModelRequestFields']).toEqual({
+      inferenceConfig: { topK: 7 },
+      reasoningConfig: { type: 'enabled', maxReasoningEffort: 'high' },
+    })
+    expect(body({ reasoning: 'off' })['additionalModelRequestFields']).toEqual({
+      reasoningConfig: { type: 'disabled' },
+    })
+    expect(
+      body({ model: 'openai.gpt-oss-120b-1:0', reasoning: { budgetTokens: 5000 } })[
+        'additionalModelRequestFields'
+      ],
+    ).toEqual({ reasoning_effort: 'medium' })
+    expect(body({ model: CLAUDE, topK: 7 })['additionalModelRequestFields']).toEqual({ top_k: 7 })
+    expect(warned({ model: 'meta.llama3', topK: 7, reasoning: 'low' })).toEqual([
+      'unsupported topK',
+      'unsupported reasoning',
+    ])
+    expect(
+      warned({ seed: 1, presencePenalty: 1, frequencyPenalty: 1, logprobs: true, parallelToolCalls: false }),
+    ).toEqual([
+      'unsupported seed',
+      'unsupported presencePenalty',
+      'unsupported frequencyPenalty',
+      'unsupported logprobs',
+      'unsupported parallelToolCalls',
+    ])
+  })
+
+  it('keeps the limit of Claude above its thinking budget', () => {
+    const sent = body({ model: CLAUDE, reasoning: { budgetTokens: 4000 } })
+    expect(sent['inferenceConfig']).toEqual({ maxTokens: 64_000 })
+    expect(sent['additionalModelRequestFields']).toEqual({
+      thinking: { type: 'enabled', budget_tokens: 4000 },
+    })
+    expect(
+      body({ model: 'anthropic.claude-opus-5-5', reasoning: 'max' })['additionalModelRequestFields'],
+    ).toEqual({
+      thinking: { type: 'adaptive', display: 'summarized' },
+      output_config: { effort: 'max' },
+    })
+    expect(body({ model: CLAUDE })).not.toHaveProperty('inferenceConfig')
+  })
+
+  it('merges raw fields last', () => {
+    const guardrailConfig = { guardrailIdentifier: 'g', guardrailVersion: '1' }
+    expect(body({ body: { guardrailConfig } })['guardrailConfig']).toEqual(guardrailConfig)
+  })
+})
+
+describe('messages of Converse', () => {
+  it('alternate, without blank text', () => {
+    expect(
+      body({
+        messages: [
+          said({ type: 'text', text: 'Q' }),
+          wrote({ type: 'text', text: ' ' }),
+          said({ type: 'text', text: 'R' }),
+          wrote(call),
+          { role: 'tool', content: [result] },
+          { role: 'system', content: 'Be quick.' },
+        ],
+        tools: [f],
+      }).messages,
+    ).toEqual([
+      { role: 'user', content: [{ text: 'Q' }, { text: 'R' }] },
+      { role: 'assistant', content: [{ toolUse: { toolUseId: 't1', name: 'f', input: { a: 1 } } }] },
+      {
+        role: 'user',
+        content: [{ toolResult: { toolUseId: 't1', content: [{ text: 'R' }] } }, { text: 'Be quick.' }],
+      },
+    ])
+  })
+
+  it('carry pictures and documents', () => {
+    expect(
+      body({
+        messages: [
+          said(
+            { type: 'image', data: new Uint8Array([1, 2, 3]), mediaType: 'image/jpg' },
+            { type: 'image', url: 'data:image/png;base64,AAAA' },
+            { type: 'image', url: 's3://bucket/a.webp' },
+            { type: 'file', data: 'JVBERg==', mediaType: 'application/pdf', name: 'Q3_report:  final.pdf' },
+            { type: 'file', data: 'YQ==', mediaType: 'text/plain' },
+            { type: 'file', url: 's3://bucket/a.docx', name: '🦜' },
+          ),
+        ],
+      }).messages[0]?.content,
+    ).toEqual([
+      { image: { format: 'jpeg', source: { bytes: 'AQID' } } },
+      { image: { format: 'png', source: { bytes: 'AAAA' } } },
+      { image: { format: 'webp', source: { s3Location: { uri: 's3://bucket/a.webp' } } } },
+      { document: { format: 'pdf', name: 'Q3-report- final-pdf', source: { bytes: 'JVBERg==' } } },
+      { document: { format: 'txt', name: 'document', source: { bytes: 'YQ==' } } },
+      { document: { format: 'docx', name: '--', source: { s3Location: { uri: 's3://bucket/a.docx' } } } },
+    ])
+  })
+
+  it.each<Part>([
+    { type: 'image', data: 'AAAA', mediaType: 'text/plain' },
+    { type: 'image', url: 'https://x.test/a.png' },
+    { type: 'image', fileId: 'f' },
+    { type: 'file', data: 'AAAA', mediaType: 'application/zip' },
+    { type: 'file', url: 'https://x.test/a.pdf' },
+  ])('refuse what Bedrock cannot be sent: %o', (part) => {
+    expect(thrown(() => body({ messages: [said(part)] }))).toMatchObject({ kind: 'invalid-request' })
+  })
+
+  it('carry results with errors, pictures or nothing', () => {
+    const sent = (content: string | Part[], isError = false): unknown =>
+      body({
+        messages: [
+          { role: 'tool', content: [{ type: 'tool-result', id: 't', name: 'f', content, isError }] },
+        ],
+      }).messages[0]?.content[0]?.['toolResult']
+    expect(sent('gone', true)).toEqual({ toolUseId: 't', content: [{ text: 'gone' }], status: 'error' })
+    expect(sent([{ type: 'image', data: 'AAAA', mediaType: 'image/png' }])).toMatchObject({
+      content: [{ image: { format: 'png' } }],
+    })
+    expect(sent('')).toEqual({ toolUseId: 't', content: [{ json: {} }] })
+  })
+
+  it('quirk 15: have ids of at most 64 characters of the alphabet, still told apart', () => {
+    const ids = [`call|${'x'.repeat(80)}`, `call:${'x'.repeat(80)}`]
+    const content = body({
+      messages: [wrote(...ids.map((id): Part => ({ type: 'tool-call', id, name: 'f', args: {} })))],
+    }).messages[0]?.content
+    const sent = (content ?? []).map((block) => (block['toolUse'] as { toolUseId: string }).toolUseId)
+    expect(new Set(sent).size).toBe(2)
+    for (const id of sent) expect(id).toMatch(/^[a-zA-Z0-9_-]{1,64}$/)
+  })
+
+  it("take Anthropic's reasoning to Claude, and no reasoning that is not signed", () => {
+    const thought: Part = {
+      type: 'reasoning',
+      text: 'Hm.',
+      signature: 's',
+      origin: { provider: 'anthropic' },
+    }
+    const secret: Part = {
+      type: 'reasoning',
+      text: '',
+      encrypted: 'data',
+      redacted: true,
+      origin: { provider: 'anthropic' },
+    }
+    const text: Part = { type: 'text', text: 'A' }
+    expect(body({ model: CLAUDE, messages: [wrote(thought, secret, text)] }).messages[0]?.content).toEqual([
+      { reasoningContent: { reasoningText: { text: 'Hm.', signature: 's' } } },
+      { reasoningContent: { redactedContent: btoa('data') } },
+      { text: 'A' },
+    ])
+    expect(body({ messages: [wrote(thought, text)] }).messages[0]?.content).toEqual([{ text: 'A' }])
+    const others = [
+      wrote(
+        thought,
+        { type: 'reasoning', text: 'x' },
+        { type: 'provider', provider: 'anthropic', value: {} },
+        { type: 'audio', data: 'AAAA', mediaType: 'audio/wav' },
+        text,
+      ),
+    ]
+    expect(warned({ messages: others })).toEqual(Array(4).fill('dropped messages'))
+  })
+})
+
+describe('tools of Converse', () => {
+  it('are declared, chosen, and cannot be forbidden once called', () => {
+    expect(body({ tools: [f], toolChoice: { tool: 'f' } }).toolConfig).toEqual({
+      tools: [{ toolSpec: { name: 'f', description: 'F', inputSchema: { json: f.inputSchema } } }],
+      toolChoice: { tool: { name: 'f' } },
+    })
+    expect(body({ tools: [f], toolChoice: 'required' }).toolConfig.toolChoice).toEqual({ any: {} })
+    expect(body({ tools: [f], toolChoice: 'auto' }).toolConfig.toolChoice).toEqual({ auto: {} })
+    expect(body({ tools: [f], toolChoice: 'none' })).not.toHaveProperty('toolConfig')
+    const history: Partial<Request> = {
+      tools: [f],
+      toolChoice: 'none',
+      messages: [wrote(call), { role: 'tool', content: [result] }],
+    }
+    expect(body(history).toolConfig.tools).toHaveLength(1)
+    expect(warned(history)).toEqual(['unsupported toolChoice'])
+  })
+
+  it('are declared again when only the history knows them', () => {
+    const messages = [wrote(call), { role: 'tool', content: [result] } as Message]
+    expect(body({ messages }).toolConfig.tools).toEqual([
+      { toolSpec: { name: 'f', inputSchema: { json: { type: 'object' } } } },
+    ])
+    expect(warned({ messages })).toEqual(['converted tools'])
+  })
+
+  it('leave a blank description out, and are strict only when they can be', () => {
+    const bare = { ...f, description: ' ', strict: true }
+    expect(body({ tools: [bare] }).toolConfig.tools).toEqual([
+      {
+        toolSpec: {
+          name: 'f',
+          inputSchema: { json: { ...f.inputSchema, additionalProperties: false } },
+          strict: true,
+        },
+      },
+    ])
+  })
+
+  it("may be Bedrock's own", () => {
+    const value = { systemTool: { name: 'nova_code_interpreter' } }
+    const tools: NonNullable<Request['tools']> = [
+      { type: 'provider', provider: 'bedrock', value },
+      { type: 'provider', provider: 'openai', value: {} },
+    ]
+    expect(body({ tools }).toolConfig.tools).toEqual([value])
+    expect(warned({ tools })).toEqual(['dropped tools'])
+  })
+})
+
+describe('a structured answer of Converse', () => {
+  const schema = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] }
+
+  it('is native where the model can, with the schema as a string', () => {
+    const sent = body({ model: CLAUDE, schema })['outputConfig'] as {
+      textFormat: { structure: { jsonSchema: { schema: string } } }
+    }
+    expect(JSON.parse(sent.textFormat.structure.jsonSchema.schema)).toEqual({
+      ...schema,
+      additionalProperties: false,
+    })
+  })
+
+  it('is a forced tool elsewhere', () => {
+    expect(body({ schema }).toolConfig).toMatchObject({
+      tools: [{ toolSpec: { name: 'json_answer' } }],
+      toolChoice: { tool: { name: 'json_answer' } },
+    })
+    expect(body({ schema, tools: [f] }).toolConfig.toolChoice).toEqual({ any: {} })
+    expect(body({ schema, reasoning: 'low' }).toolConfig.toolChoice).toEqual({ auto: {} })
+  })
+})
+
+describe('promptCache of Converse', () => {
+  it('is a point after the system prompt and one after the last turn', () => {
+    const point = { cachePoint: { type: 'default', ttl: '1h' } }
+    const sent = body({ model: CLAUDE, system: 'S', promptCache: { ttl: '1h' } })
+    expect(sent['system']).toEqual([{ text: 'S' }, point])
+    expect(sent.messages[0]?.content).toEqual([{ text: 'Hi' }, point])
+    expect(warned({ promptCache: { key: 'k' } })).toEqual(['unsupported promptCache.key'])
+    expect(warned({ model: 'meta.llama3', promptCache: true })).toEqual(['unsupported promptCache'])
+  })
+})
