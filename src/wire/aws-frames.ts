@@ -63,15 +63,11 @@ const KEPT_CARRY_BYTES = 64 * 1024
  */
 export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecoder {
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
-  // Bedrock repeats the same 90-byte header block for every delta: comparing it is six string decodes cheaper.
-  let known: (FrameName & { block: Uint8Array }) | undefined
+  let name: FrameName | undefined
 
-  return createSplitter<Frame>(options, (bytes, start, headersEnd, end, frames) => {
-    const from = start + PRELUDE_BYTES
-    if (known === undefined || !sameBytes(known.block, bytes, from, headersEnd)) {
-      known = { block: bytes.slice(from, headersEnd), ...nameOf(readHeaders(bytes, from, headersEnd, utf8)) }
-    }
-    const { event, messageType, message } = known
+  return createSplitter<Frame>(options, (bytes, { headersStart, headersEnd, end, sameHeaders }, frames) => {
+    if (name === undefined || !sameHeaders) name = nameOf(readHeaders(bytes, headersStart, headersEnd, utf8))
+    const { event, messageType, message } = name
     const data = headersEnd === end ? message : utf8.decode(bytes.subarray(headersEnd, end))
     frames.push({ event, data, messageType })
   })
@@ -80,9 +76,9 @@ export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecod
 /** Creates the decoder of one body into raw messages, every header typed. Throws as `createAwsFrameDecoder` does. */
 export function createAwsMessageDecoder(options: AwsFrameOptions = {}): PushDecoder<AwsMessage> {
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
-  return createSplitter<AwsMessage>(options, (bytes, start, headersEnd, end, messages) => {
+  return createSplitter<AwsMessage>(options, (bytes, { headersStart, headersEnd, end }, messages) => {
     messages.push({
-      headers: readHeaders(bytes, start + PRELUDE_BYTES, headersEnd, utf8),
+      headers: readHeaders(bytes, headersStart, headersEnd, utf8),
       payload: bytes.slice(headersEnd, end),
     })
   })
@@ -133,10 +129,33 @@ export function encodeAwsFrame(
   return frame
 }
 
-/** Cuts the bytes into verified frames. `read` gets the buffer and the frame's bounds in it, without the last CRC. */
+/** Where a verified frame's headers and payload lie. */
+interface Bounds {
+  headersStart: number
+  headersEnd: number
+  /** Of the payload: where the last CRC starts. */
+  end: number
+  /** The header block is byte for byte that of the frame before. */
+  sameHeaders: boolean
+}
+
+/**
+ * Bedrock repeats the same 90-byte header block for every delta. Comparing it saves decoding six strings, and its
+ * checksum: what the CRC is behind the headers depends on the block and on the frame's length alone.
+ */
+interface KnownHeaders {
+  block: Uint8Array
+  /** Frame length → CRC register behind the headers. */
+  registers: Map<number, number>
+}
+
+/** Padding varies the length of deltas within a few dozen bytes; more lengths than this are not worth remembering. */
+const MAX_REGISTERS = 256
+
+/** Cuts the bytes into verified frames. */
 function createSplitter<T>(
   options: AwsFrameOptions,
-  read: (bytes: Uint8Array, start: number, headersEnd: number, end: number, out: T[]) => void,
+  read: (bytes: Uint8Array, bounds: Bounds, out: T[]) => void,
 ): PushDecoder<T> {
   const maxFrameBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
   let carry: Uint8Array = new Uint8Array(256)
@@ -155,12 +174,22 @@ function createSplitter<T>(
     carried = length
   }
 
+  let known: KnownHeaders | undefined
+
   function emit(bytes: Uint8Array, start: number, total: number, out: T[]): void {
+    const headersStart = start + PRELUDE_BYTES
+    const headersEnd = headersStart + u32(bytes, start + 4)
     const end = start + total - CRC_BYTES
-    if (crc32(bytes, start, end) !== u32(bytes, end)) {
+    const sameHeaders = known !== undefined && sameBytes(known.block, bytes, headersStart, headersEnd)
+    let register = sameHeaders ? known!.registers.get(total) : undefined
+    const computed = register === undefined
+    register ??= crcRegister(-1, bytes, start, headersEnd)
+    if (~crcRegister(register, bytes, headersEnd, end) >>> 0 !== u32(bytes, end)) {
       throw brokenFrame('its checksum does not match its content')
     }
-    read(bytes, start, start + PRELUDE_BYTES + u32(bytes, start + 4), end, out)
+    if (!sameHeaders) known = { block: bytes.slice(headersStart, headersEnd), registers: new Map() }
+    if (computed && known!.registers.size < MAX_REGISTERS) known!.registers.set(total, register)
+    read(bytes, { headersStart, headersEnd, end, sameHeaders }, out)
   }
 
   return deliverBeforeFault<T>((chunk, out) => {
@@ -352,8 +381,13 @@ function crcTables(): Int32Array {
 
 /** CRC-32 (IEEE 802.3, reflected polynomial 0xEDB88320) of bytes[start, end), unsigned. */
 function crc32(bytes: Uint8Array, start: number, end: number): number {
+  return ~crcRegister(-1, bytes, start, end) >>> 0
+}
+
+/** The CRC register after bytes[start, end), from `register` before them; -1 before the first byte. */
+function crcRegister(register: number, bytes: Uint8Array, start: number, end: number): number {
   const t = CRC_TABLES
-  let crc = -1
+  let crc = register
   let i = start
   for (; i + 8 <= end; i += 8) {
     const low = crc ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24))
@@ -368,5 +402,5 @@ function crc32(bytes: Uint8Array, start: number, end: number): number {
       t[bytes[i + 7]!]!
   }
   for (; i < end; i += 1) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 255]!
-  return ~crc >>> 0
+  return crc
 }

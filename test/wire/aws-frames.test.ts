@@ -57,14 +57,31 @@ describe('damage', () => {
     '{"delta":{"text":"hi"}}',
   )
 
-  it('no single flipped bit goes unnoticed', () => {
+  // The second time what was remembered of the first frame's headers is used: the same must hold.
+  it.each([0, 1])('no single flipped bit goes unnoticed after %i good frames', (before) => {
     for (let bit = 0; bit < 8 * frame.length; bit += 1) {
       const damaged = frame.slice()
       damaged[bit >> 3]! ^= 1 << (bit & 7)
-      const { items, fault } = feedUntilFault(createAwsFrameDecoder(), [damaged])
-      expect(items, `bit ${bit}`).toEqual([])
+      const chunks = [...Array.from({ length: before }, () => frame), damaged]
+      const { items, fault } = feedUntilFault(createAwsFrameDecoder(), chunks)
+      expect(items, `bit ${bit}`).toHaveLength(before)
       expect(fault, `bit ${bit}`).toMatchObject({ kind: 'protocol' })
     }
+  })
+
+  it('headers that come and go, and lengths that vary, are told apart', () => {
+    const make = (i: number): [Uint8Array, Frame] => {
+      const event = i % 3 === 0 ? 'contentBlockStop' : `contentBlockDelta`
+      const data = 'x'.repeat(i % 400)
+      const headers = { ':event-type': event, ':message-type': 'event' }
+      return [encodeAwsFrame(headers, data), { event, data, messageType: 'event' }]
+    }
+    const made = Array.from({ length: 2_000 }, (_, i) => make(i))
+    const frames = feed(
+      createAwsFrameDecoder(),
+      made.map(([bytes]) => bytes),
+    )
+    expect(frames).toEqual(made.map(([, expected]) => expected))
   })
 
   it('every cut inside a frame is interrupted, and the frames before it arrive', () => {
