@@ -205,6 +205,7 @@ const suite: Suite = {
     },
     {
       name: 'AWS frame and its JSON, 170-byte deltas',
+      rounds: 9,
       unit: 'ns/frame',
       note: 'One frame per read. Smithy is given whole frames, which spares it the search for their ends.',
       contestants: [
