@@ -17,7 +17,7 @@ const SRC = resolve(dirname(fileURLToPath(import.meta.url)), '../src')
 const RANKS: readonly (readonly [pattern: RegExp, rank: number])[] = [
   [/^(types|errors|provider)\.ts$/, 0],
   [/^learn\//, 0],
-  [/^(schema|request)\.ts$/, 1],
+  [/^(schema|request|sse)\.ts$/, 1],
   [/^(wire|stream|http|tokens|cost)\//, 1],
   [/^providers\//, 2],
   [/^(client|complete|verbs)\.ts$/, 3],

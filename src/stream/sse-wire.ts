@@ -40,9 +40,8 @@ export function eventsToSSE(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (heartbeatMs > 0) {
-          heartbeat = setInterval(() => controller.enqueue(encoder.encode(': heartbeat\n\n')), heartbeatMs)
-        }
+        const beat = (): void => controller.enqueue(encoder.encode(': heartbeat\n\n'))
+        if (heartbeatMs > 0) heartbeat = setInterval(beat, heartbeatMs)
         try {
           const result = await events.next()
           if (result.done === true) controller.close()
@@ -146,54 +145,66 @@ function readEvents(body: ReadableStream<Uint8Array>): AsyncIterator<StreamEvent
   const revive = createReviver()
   let frames: { data: string }[] = []
   let head = 0
+  let bodyEnded = false
   let over = false
+  /** Calls of next() run one after the other. */
+  let last: Promise<unknown> = Promise.resolve()
 
   function release(): void {
-    if (over) return
     over = true
     reader.cancel().catch(() => {})
   }
 
-  async function next(): Promise<IteratorResult<StreamEvent, undefined>> {
+  async function step(): Promise<IteratorResult<StreamEvent, undefined>> {
     try {
       while (!over) {
         if (head < frames.length) {
           const event = revive(eventOf(frames[head++]!.data))
-          if (event.type === 'error') throw new LlmError(event.error)
+          if (event.type === 'error') throw errorOf(event.error)
           if (event.type === 'finish') release()
           return { done: false, value: event }
         }
+        if (bodyEnded) throw interrupted('The stream ended before the answer was whole.')
         const { done, value } = await reader.read()
-        if (over) break
+        bodyEnded = done
         frames = done ? decoder.end() : decoder.push(value)
         head = 0
-        if (done && frames.length === 0) {
-          throw new LlmError({
-            kind: 'interrupted',
-            message: 'The stream ended before the answer was whole.',
-          })
-        }
       }
+      return { done: true, value: undefined }
     } catch (error) {
+      if (over) return { done: true, value: undefined }
       release()
       throw LlmError.is(error)
         ? error
-        : new LlmError({
-            kind: 'interrupted',
-            message: 'The connection was lost before the answer was whole.',
-            cause: error,
-          })
+        : interrupted('The connection was lost before the answer was whole.', error)
     }
-    return { done: true, value: undefined }
   }
 
   return {
-    next,
+    next() {
+      const turn = last.then(step)
+      last = turn.catch(() => {})
+      return turn
+    },
     return() {
-      release()
+      if (!over) release()
       return Promise.resolve({ done: true, value: undefined })
     },
   }
+}
+
+/** What crossed the wire is not believed to be an error of ours before it was looked at. */
+function errorOf(summary: unknown): LlmError {
+  const { kind, message, retryable } = (summary ?? {}) as Partial<ErrorSummary>
+  return new LlmError({
+    kind: typeof kind === 'string' ? kind : 'server',
+    message: typeof message === 'string' ? message : 'The other side failed without saying why.',
+    retryable: retryable === true,
+  })
+}
+
+function interrupted(message: string, cause?: unknown): LlmError {
+  return new LlmError({ kind: 'interrupted', message, cause })
 }
 
 function eventOf(data: string): StreamEvent {
