@@ -9,9 +9,10 @@
 
 import { LlmError } from '../errors.ts'
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, asNumber, asString, endpoint, jsonBody, own } from './body.ts'
+import { asArray, asCount, asString, endpoint, jsonBody, own } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
+import { floatRows, purposeIgnored } from './vectors.ts'
 
 /** Where to find the server, and what it can do. */
 export interface OpenAIEmbeddingsOptions {
@@ -56,13 +57,7 @@ export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): Embeddi
       ...(request.purpose === undefined
         ? {}
         : {
-            warnings: [
-              {
-                code: 'unsupported',
-                field: 'purpose',
-                message: `${name} embeds queries and documents alike; purpose was not sent.`,
-              },
-            ],
+            warnings: [purposeIgnored(name)],
           }),
     }),
     authorize: keyAuthorize({
@@ -77,19 +72,20 @@ export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): Embeddi
       const error = own(json, 'error')
       if (error !== undefined && error !== null) throw streamError({ provider: name, error: json })
       const data = asArray(own(json, 'data'))
-      const rows: Float32Array[] = []
+      const vectors: unknown[] = []
       // `index` says where a vector belongs; a server that sends none keeps the order.
       for (const [at, item] of data.entries()) {
         const index = asCount(own(item, 'index')) ?? at
-        if (!Number.isInteger(index) || index >= data.length || rows[index] !== undefined) {
-          throw protocol(name, `its answer numbers an embedding ${index} of ${data.length}`)
+        if (!Number.isInteger(index) || index >= data.length || vectors[index] !== undefined) {
+          throw protocol(name, `it numbers an embedding ${index} of ${data.length}`)
         }
-        rows[index] = vector(own(item, 'embedding'), name)
+        const vector = own(item, 'embedding')
+        vectors[index] = typeof vector === 'string' ? numbersOf(vector, name) : (vector ?? null)
       }
       const usage = own(json, 'usage')
       const model = asString(own(json, 'model'))
       return {
-        rows,
+        rows: floatRows(vectors, name),
         usage: {
           inputTokens: asCount(own(usage, 'prompt_tokens')),
           totalTokens: asCount(own(usage, 'total_tokens')),
@@ -101,32 +97,18 @@ export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): Embeddi
   }
 }
 
-function vector(value: unknown, provider: string): Float32Array {
-  if (typeof value === 'string') return floatsOf(value, provider)
-  const numbers = asArray(value)
-  const row = new Float32Array(numbers.length)
-  for (const [at, number] of numbers.entries()) row[at] = asNumber(number) ?? Number.NaN
-  if (row.length === 0 || row.some(Number.isNaN))
-    throw protocol(provider, 'its answer holds no list of numbers')
-  return row
-}
-
 /** Little-endian float32, base64. Read through a DataView, so that the machine's own order does not matter. */
-function floatsOf(base64: string, provider: string): Float32Array {
+function numbersOf(base64: string, provider: string): number[] {
   let text: string
   try {
     text = atob(base64)
   } catch {
-    throw protocol(provider, 'its answer holds broken base64')
+    throw protocol(provider, 'it holds broken base64')
   }
-  if (text.length === 0 || text.length % 4 !== 0) {
-    throw protocol(provider, `its answer holds ${text.length} bytes where 4 make a number`)
-  }
+  if (text.length % 4 !== 0) throw protocol(provider, `it holds ${text.length} bytes where 4 make a number`)
   const bytes = new DataView(new ArrayBuffer(text.length))
   for (let at = 0; at < text.length; at++) bytes.setUint8(at, text.charCodeAt(at))
-  const row = new Float32Array(text.length / 4)
-  for (let at = 0; at < row.length; at++) row[at] = bytes.getFloat32(at * 4, true)
-  return row
+  return Array.from({ length: text.length / 4 }, (_, at) => bytes.getFloat32(at * 4, true))
 }
 
 function protocol(provider: string, reason: string): LlmError {

@@ -16,14 +16,26 @@
 
 import { LlmError } from '../errors.ts'
 import type { EmbeddingProvider, Provider } from '../provider.ts'
+import type { AwsCredentials } from '../wire/sigv4.ts'
 import { anthropic } from './anthropic.ts'
+import { azureEmbeddings } from './azure-embeddings.ts'
+import { azure } from './azure.ts'
+import { bedrock } from './bedrock.ts'
+import { cohereEmbeddings } from './cohere-embeddings.ts'
+import { cohere } from './cohere.ts'
 import { vendor, VENDORS, type VendorOptions } from './compatible.ts'
+import { readVariable } from './detect.ts'
+import { geminiEmbeddings } from './gemini-embeddings.ts'
 import { gemini } from './gemini.ts'
 import { mistral, MISTRAL_KEYS, MISTRAL_MODEL } from './mistral.ts'
+import { ollamaEmbeddings } from './ollama-embeddings.ts'
 import { ollama } from './ollama.ts'
 import { openaiChat } from './openai-chat.ts'
 import { openaiEmbeddings } from './openai-embeddings.ts'
 import { openai } from './openai.ts'
+import { vertexEmbeddings } from './vertex-embeddings.ts'
+import { vertex } from './vertex.ts'
+import { watsonx } from './watsonx.ts'
 
 /** What a caller may say about where a call goes. */
 export interface ProviderChoice {
@@ -37,6 +49,9 @@ export interface ProviderChoice {
   headers?: Record<string, string> | undefined
 }
 
+/** The first of some variables that is set: for regions, projects and resources. */
+type Read = (...names: string[]) => string | undefined
+
 /** One provider as the registry knows it. */
 interface Row {
   /** Environment variables that may hold the key, the first one preferred. */
@@ -46,8 +61,8 @@ interface Row {
   embeddingModel?: string
   /** True where a `baseURL` means somebody else's server, which has no business with this row's key. */
   keyStaysHome?: true
-  create(options: VendorOptions): Provider
-  embedder?(options: VendorOptions): EmbeddingProvider
+  create(options: VendorOptions, read: Read): Provider
+  embedder?(options: VendorOptions, read: Read): EmbeddingProvider
 }
 
 /** The rows with a format of their own. Default models: the newest small or middle one, dated. */
@@ -76,7 +91,49 @@ const OWN_FORMATS: Readonly<Record<string, Row>> = {
   gemini: {
     keyNames: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     defaultModel: 'gemini-3.8-flash', // 2026-11
+    embeddingModel: 'gemini-embedding-001', // 2025-07
     create: (options) => gemini(defined(options)),
+    embedder: (options) => geminiEmbeddings(defined(options)),
+  },
+  vertex: {
+    // An access token with a project, an API key without one (express mode).
+    keyNames: ['VERTEX_ACCESS_TOKEN', 'VERTEX_API_KEY'],
+    defaultModel: 'gemini-3.8-flash', // 2026-09
+    embeddingModel: 'text-embedding-005', // 2024-11
+    create: (options, read) => vertex(defined({ ...options, ...vertexPlace(read) })),
+    embedder: (options, read) => vertexEmbeddings(defined({ ...options, ...vertexPlace(read) })),
+  },
+  bedrock: {
+    keyNames: ['AWS_BEARER_TOKEN_BEDROCK'],
+    defaultModel: 'global.openai.gpt-6-luna', // 2026-09
+    create: (options, read) => bedrock(defined({ ...options, ...awsPlace(read) })),
+  },
+  azure: {
+    keyNames: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
+    // Models are deployments here, named by whoever made them.
+    create: (options, read) => azure(defined({ ...options, ...azureRoom(options, read) })),
+    embedder: (options, read) => azureEmbeddings(defined({ ...options, ...azureRoom(options, read) })),
+  },
+  cohere: {
+    keyNames: ['COHERE_API_KEY', 'CO_API_KEY'],
+    defaultModel: 'command-a-plus-05-2026', // 2026-05
+    embeddingModel: 'embed-v4.0', // 2025-04
+    create: (options) => cohere(defined(options)),
+    embedder: (options) => cohereEmbeddings(defined(options)),
+  },
+  watsonx: {
+    keyNames: ['WATSONX_AI_APIKEY', 'WATSONX_API_KEY'],
+    defaultModel: 'ibm/granite-4-h-small', // 2025-10
+    create: (options, read) =>
+      watsonx(
+        defined({
+          ...options,
+          baseURL: options.baseURL ?? read('WATSONX_AI_URL', 'WATSONX_URL'),
+          region: read('WATSONX_REGION'),
+          projectId: read('WATSONX_AI_PROJECT_ID', 'WATSONX_PROJECT_ID'),
+          spaceId: read('WATSONX_AI_SPACE_ID', 'WATSONX_SPACE_ID'),
+        }),
+      ),
   },
   mistral: {
     keyNames: MISTRAL_KEYS,
@@ -98,23 +155,17 @@ const OWN_FORMATS: Readonly<Record<string, Row>> = {
     defaultModel: 'gpt-oss:20b', // 2025-08; the most pulled model that calls tools
     embeddingModel: 'nomic-embed-text',
     create: (options) => ollama(defined(options)),
-    embedder: (options) =>
-      openaiEmbeddings({
-        ...options,
-        name: 'ollama',
-        baseURL: `${(options.baseURL ?? 'http://localhost:11434').replace(/\/+$/, '')}/v1`,
-        keyNames: ['OLLAMA_API_KEY'],
-        keyOptional: true,
-      }),
+    embedder: (options) => ollamaEmbeddings(defined(options)),
   },
 }
 
 /**
  * The order in which `auto` looks for keys: makers of models first, then hosts of other people's. Not among them:
- * github, whose variable is set in every CI job, and ollama and the other local servers, which need no key to be there.
+ * github, whose variable is set in every CI job; the clouds (vertex, bedrock, azure, watsonx), which need a region or a
+ * project beside the key; ollama and the other local servers, which need no key to be there.
  */
 const ORDER: readonly string[] = (
-  'openai anthropic gemini xai mistral deepseek moonshot zai alibaba minimax perplexity sarvam ' +
+  'openai anthropic gemini xai mistral cohere deepseek moonshot zai alibaba minimax perplexity sarvam ' +
   'groq cerebras together fireworks nvidia openrouter huggingface'
 ).split(' ')
 
@@ -131,6 +182,7 @@ const MODELS: readonly (readonly [RegExp, string])[] = [
   [/^qwen(?:-|\d[\d.]*-)(?:max|plus|flash|turbo|long|coder-plus|coder-flash|vl-max|vl-plus)/, 'alibaba'],
   [/^MiniMax-/, 'minimax'],
   [/^sonar(?:-|$)/, 'perplexity'],
+  [/^(?:command|c4ai|embed)-(?:a|r|r7b|aya|v\d)/, 'cohere'],
   [/^sarvam-/, 'sarvam'],
 ]
 
@@ -175,7 +227,7 @@ export interface ProviderFacts {
 export function describeProviders(env?: object): ProviderFacts[] {
   return [...new Set([...ORDER, ...providerNames()])].map((name) => {
     const { keyNames, defaultModel, embeddingModel } = row(name)!
-    const keyFoundIn = keyNames.find((variable) => readVariable(variable, env) !== undefined)
+    const keyFoundIn = keyNames.find((variable) => readVariable([variable], env) !== undefined)
     return {
       name,
       keyNames,
@@ -197,7 +249,7 @@ export function resolveProvider(choice: ProviderChoice): { provider: Provider; m
     return { provider: wanted, model: model ?? wanted.defaultModel ?? noModel(wanted.name) }
   }
   const { name, entry, model: id } = choose(choice, (candidate) => candidate.defaultModel)
-  return { provider: entry.create(optionsFor(choice, entry)), model: id ?? noModel(name) }
+  return { provider: entry.create(optionsFor(choice, entry), reader(choice)), model: id ?? noModel(name) }
 }
 
 /**
@@ -222,7 +274,10 @@ export function resolveEmbedding(
       message: `${name} offers no embeddings through this library: choose another provider for embed().`,
     })
   }
-  return { provider: entry.embedder(optionsFor(choice, entry)), model: model ?? noModel(name) }
+  return {
+    provider: entry.embedder(optionsFor(choice, entry), reader(choice)),
+    model: model ?? noModel(name),
+  }
 }
 
 function choose(
@@ -255,51 +310,65 @@ function choose(
   }
   for (const name of ORDER) {
     const entry = row(name)!
-    if (keyOf(entry, choice.env) !== undefined) return { name, entry, model: fallback(entry) }
+    if (readVariable(entry.keyNames, choice.env) !== undefined) return { name, entry, model: fallback(entry) }
   }
   const names = ORDER.flatMap((name) => row(name)!.keyNames)
   throw config(`No provider was named and no key was found: set provider, or one of ${names.join(', ')}.`)
 }
 
+function reader({ env }: { env?: object | undefined }): Read {
+  return (...names) => readVariable(names, env)
+}
+
 function optionsFor(choice: Omit<ProviderChoice, 'provider'>, entry: Row): VendorOptions {
   const { apiKey, baseURL, headers } = choice
   const withheld = entry.keyStaysHome === true && baseURL !== undefined
-  return { apiKey: apiKey ?? (withheld ? undefined : keyOf(entry, choice.env)), baseURL, headers }
-}
-
-function keyOf(entry: Row, env: object | undefined): string | undefined {
-  for (const name of entry.keyNames) {
-    const value = readVariable(name, env)
-    if (value !== undefined) return value
+  return {
+    apiKey: apiKey ?? (withheld ? undefined : readVariable(entry.keyNames, choice.env)),
+    baseURL,
+    headers,
   }
-  return undefined
 }
 
-/**
- * A variable from `env`, from `process.env`, from Deno's. Deno asks its user before it reads one, so there the
- * permission is looked up first and a missing one means "not set"; its `process.env` would ask too.
- */
-function readVariable(name: string, env: object | undefined): string | undefined {
-  const { Deno, process } = globalThis as unknown as {
-    Deno?: {
-      permissions?: { querySync?(what: { name: 'env'; variable: string }): { state: string } }
-      env: { get(name: string): string | undefined }
-    }
-    process?: { env?: Record<string, string | undefined> }
+/** Where a Google Cloud project stands; the names are those of Google's own clients, then of others. */
+function vertexPlace(read: Read): { project: string | undefined; location: string | undefined } {
+  return {
+    project: read('GOOGLE_CLOUD_PROJECT', 'GOOGLE_VERTEX_PROJECT'),
+    location: read('GOOGLE_CLOUD_LOCATION', 'GOOGLE_VERTEX_LOCATION'),
   }
-  const given = env === undefined ? undefined : (env as Record<string, unknown>)[name]
-  if (typeof given === 'string' && given.trim() !== '') return given
-  let value: unknown
-  if (Deno !== undefined) {
-    const state = Deno.permissions?.querySync?.({ name: 'env', variable: name }).state
-    value = state === 'granted' ? Deno.env.get(name) : undefined
-  } else value = process?.env?.[name]
-  return typeof value === 'string' && value.trim() !== '' ? value : undefined
 }
 
-/** Without the undefined ones, which factories under exactOptionalPropertyTypes do not take. */
-function defined(options: VendorOptions): { [K in keyof VendorOptions]?: NonNullable<VendorOptions[K]> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+/** Region and key pair, under the names of AWS's own clients; a bearer token wins over the pair. */
+function awsPlace(read: Read): { region: string | undefined; credentials: AwsCredentials | undefined } {
+  const accessKeyId = read('AWS_ACCESS_KEY_ID')
+  const secretAccessKey = read('AWS_SECRET_ACCESS_KEY')
+  const sessionToken = read('AWS_SESSION_TOKEN')
+  return {
+    region: read('AWS_REGION', 'AWS_DEFAULT_REGION'),
+    credentials:
+      accessKeyId === undefined || secretAccessKey === undefined
+        ? undefined
+        : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
+  }
+}
+
+/** A resource by name, or by its endpoint in full. */
+function azureRoom(
+  options: VendorOptions,
+  read: Read,
+): { baseURL: string | undefined; resource: string | undefined } {
+  const baseURL = options.baseURL ?? read('AZURE_OPENAI_ENDPOINT')
+  return {
+    baseURL,
+    resource: baseURL === undefined ? read('AZURE_RESOURCE_NAME', 'AZURE_OPENAI_RESOURCE') : undefined,
+  }
+}
+
+/** An object without its undefined fields, which options under exactOptionalPropertyTypes do not take. */
+function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
 }
 
 function noModel(name: string): never {

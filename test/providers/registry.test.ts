@@ -74,6 +74,8 @@ describe('model strings', () => {
     ['qwen3.8-max', 'alibaba qwen3.8-max'],
     ['sonar-pro', 'perplexity sonar-pro'],
     ['sarvam-105b', 'sarvam sarvam-105b'],
+    ['command-a-plus-05-2026', 'cohere command-a-plus-05-2026'],
+    ['bedrock/us.anthropic.claude-opus-5-5', 'bedrock us.anthropic.claude-opus-5-5'],
   ])('%s', (model, expected) => {
     expect(resolve({ model })).toBe(expected)
     expect(resolve({ provider: 'auto', model })).toBe(expected)
@@ -195,7 +197,8 @@ describe('auto', () => {
 
 describe('rows', () => {
   it.each(providerNames())('%s makes a codec of its name', (name) => {
-    const { provider, model } = resolveProvider({ provider: name, model: 'm', env: {} })
+    const env = { AZURE_RESOURCE_NAME: 'res', WATSONX_PROJECT_ID: 'p' }
+    const { provider, model } = resolveProvider({ provider: name, model: 'm', env })
     expect(provider.name).toBe(name)
     expect(model).toBe('m')
   })
@@ -236,6 +239,67 @@ describe('rows', () => {
       kind: 'config',
       message: expect.stringContaining('GROQ_API_KEY') as string,
     })
+  })
+})
+
+describe('clouds', () => {
+  const url = (choice: ProviderChoice): string =>
+    resolveProvider({ model: 'm', ...choice }).provider.encode({
+      model: 'm',
+      messages: [{ role: 'user', content: 'x' }],
+      stream: true,
+    } as Request).url
+
+  it('find their region, project or resource beside the key', () => {
+    clearKeys()
+    const env = {
+      AWS_REGION: 'eu-central-1',
+      GOOGLE_CLOUD_PROJECT: 'proj',
+      GOOGLE_CLOUD_LOCATION: 'europe-west4',
+      AZURE_OPENAI_ENDPOINT: 'https://res.openai.azure.com/',
+      WATSONX_AI_PROJECT_ID: 'p',
+      WATSONX_REGION: 'eu-de',
+    }
+    expect(url({ provider: 'bedrock', env })).toMatch(
+      /^https:\/\/bedrock-runtime\.eu-central-1\.amazonaws\.com\//,
+    )
+    expect(url({ provider: 'vertex', env })).toMatch(
+      /^https:\/\/europe-west4-aiplatform\.googleapis\.com\/v1\/projects\/proj\/locations\/europe-west4\//,
+    )
+    expect(url({ provider: 'azure', env })).toMatch(/^https:\/\/res\.openai\.azure\.com\/openai\/v1\//)
+    expect(url({ provider: 'azure', env: { AZURE_RESOURCE_NAME: 'mine' } })).toMatch(
+      /^https:\/\/mine\.openai\.azure\.com\//,
+    )
+    expect(url({ provider: 'watsonx', env })).toMatch(/^https:\/\/eu-de\.ml\.cloud\.ibm\.com\//)
+  })
+
+  it('Bedrock signs with the key pair of the environment', async () => {
+    clearKeys()
+    const env = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' }
+    expect(await sentKey({ provider: 'bedrock', model: 'm', env })).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\//,
+    )
+    const bearer = { ...env, AWS_BEARER_TOKEN_BEDROCK: 'token' }
+    expect(await sentKey({ provider: 'bedrock', model: 'm', env: bearer })).toBe('Bearer token')
+  })
+
+  it('say what is missing', () => {
+    clearKeys()
+    for (const provider of ['azure', 'watsonx', 'bedrock']) {
+      expect(failure(() => url({ provider, env: {} }))).toMatchObject({ kind: 'config', provider })
+    }
+  })
+
+  it('are never chosen by auto: their keys are set for other reasons too', () => {
+    clearKeys()
+    const env = {
+      AWS_BEARER_TOKEN_BEDROCK: 'k',
+      AZURE_API_KEY: 'k',
+      VERTEX_API_KEY: 'k',
+      GITHUB_TOKEN: 'k',
+      OLLAMA_API_KEY: 'k',
+    }
+    expect(failure(() => resolveProvider({ env })).kind).toBe('config')
   })
 })
 

@@ -27,7 +27,4 @@ export const OUT_OF_SCOPE: readonly OutOfScope[] = [
     since: '2026-11-23',
     reason: 'InvokeModel in the formats of older models; Converse reads them all',
   },
-  // Formats whose codecs are still to come; each row goes when its adapter lands.
-  { url: /aiplatform\.googleapis\.com/, since: '2026-11-23', reason: 'Vertex: next wire formats' },
-  { url: /api\.cohere\.(?:com|ai)\/v2\//, since: '2026-11-23', reason: 'Cohere v2: next wire formats' },
 ]
