@@ -76,12 +76,28 @@ export function hostPart(value: string, field: string, provider: string): string
 /**
  * The body as JSON text, with the caller's raw fields merged last: objects merge, arrays replace, `null` deletes.
  * Lone surrogates become U+FFFD: as `\ud83d` escapes they are valid JSON that several servers answer with a 400.
+ * @throws LlmError `invalid-request` for what JSON cannot hold.
  */
 export function jsonBody(body: Record<string, unknown>, extra?: Record<string, unknown>): string {
-  const text = JSON.stringify(extra === undefined ? body : merge(body, extra))
-  return LONE_ESCAPE.test(text)
-    ? JSON.stringify(JSON.parse(text, (_, value) => wellFormedValue(value)))
-    : text
+  const text = jsonText(extra === undefined ? body : merge(body, extra))
+  return LONE_ESCAPE.test(text) ? jsonText(JSON.parse(text, (_, value) => wellFormedValue(value))) : text
+}
+
+/**
+ * A value of the caller's as JSON text.
+ * @throws LlmError `invalid-request` for what JSON cannot hold: cycles, BigInts, more nesting than the stack has room for.
+ */
+export function jsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new LlmError({
+      kind: 'invalid-request',
+      phase: 'encode',
+      message: 'The request cannot be written as JSON: it holds a cycle or a BigInt, or is nested too deep.',
+      cause,
+    })
+  }
 }
 
 /** JSON.stringify writes a lone surrogate, and only that, as an escape in the d800–dfff range. */

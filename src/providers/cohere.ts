@@ -19,6 +19,7 @@ import {
   endpoint,
   isForeign,
   jsonBody,
+  jsonText,
   own,
   parseFrameJson,
   partsOf,
@@ -286,7 +287,7 @@ function encodeAssistant({ content }: Message, warnings: Warning[]): Wire[] {
       } else if (part.origin?.['plan'] === true) plan += part.text
       else if (part.text.trim() !== '') blocks.push({ type: 'thinking', thinking: part.text })
     } else if (part.type === 'tool-call') {
-      const call = { name: part.name, arguments: JSON.stringify(argsObject(part)) }
+      const call = { name: part.name, arguments: jsonText(argsObject(part)) }
       calls.push({ id: part.id, type: 'function', function: call })
     } else text += textOfPiece(part, warnings)
   }

@@ -544,7 +544,7 @@ function part0Field(parts: readonly ReasoningPart[]): string {
 function encodeCall(part: ToolCallPart, context: Context, names: ToolNames): Body {
   const { origin } = part
   const mine = origin !== undefined && origin.provider === context.provider
-  const text = part.invalid === undefined ? JSON.stringify(part.args ?? {}) : part.invalid.raw
+  const text = part.invalid === undefined ? jsonText(part.args ?? {}) : part.invalid.raw
   const id = callId(part.id, context.dialect)
   const name = names.toWire(part.name)
   const extra =

@@ -274,6 +274,19 @@ describe.each(PROVIDERS)('%s', (name, provider) => {
     }
   })
 
+  it('bad input: arguments nested 100,000 deep, a cycle', () => {
+    let deep: unknown = 1
+    for (let n = 0; n < 100_000; n++) deep = { deep }
+    const cycle: Record<string, unknown> = {}
+    cycle['self'] = cycle
+    for (const args of [deep, cycle]) {
+      const messages: Message[] = [
+        { role: 'assistant', content: [{ type: 'tool-call', id: 'a', name: 'f', args }] },
+      ]
+      expect(thrown(() => provider.encode(ask({ messages })))).toMatchObject({ kind: 'invalid-request' })
+    }
+  })
+
   it('bad input: an image that is none, before any byte is sent', () => {
     const content: Part[] = [{ type: 'image', data: 'AAAA', mediaType: 'text/html' }]
     const messages: Message[] = [{ role: 'user', content }]
