@@ -21,7 +21,7 @@ import type {
   ToolResultPart,
   Warning,
 } from '../types.ts'
-import { asArray, base64Of, dropped, isForeign, own, partsOf, textOf, unsupported } from './body.ts'
+import { asArray, base64Of, dropped, isForeign, jsonText, own, partsOf, textOf, unsupported } from './body.ts'
 import type { Dialect, Effort } from './openai-chat-dialect.ts'
 import { fromDataUrl, httpUrl, notMedia } from './media.ts'
 import { convertSchema } from './schema-dialects.ts'
