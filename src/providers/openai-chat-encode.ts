@@ -326,7 +326,7 @@ function encodeMessages(context: Context): Body[] {
   const system = request.system ?? ''
   const schemaNote =
     request.schema !== undefined && dialect.schema === 'object'
-      ? `Answer with JSON only, fitting this JSON Schema:\n${JSON.stringify(request.schema)}`
+      ? `Answer with JSON only, fitting this JSON Schema:\n${jsonText(request.schema)}`
       : ''
   const prompt = [system, schemaNote].filter((text) => text.trim() !== '').join('\n\n')
   if (prompt !== '') messages.push({ role: 'system', content: prompt })
