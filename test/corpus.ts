@@ -85,3 +85,6 @@ function counted<T>(
 export function fuzzRuns(full: number, reduced: number): number {
   return process.env['LLMSWAP_FULL'] === '1' ? full : reduced
 }
+
+/** Timeout of a fuzzer or of a large case: only a guard against hanging, on a machine that is busy with other things. */
+export const FUZZ_TIMEOUT_MS = 180_000

@@ -5,8 +5,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Frame } from '../../src/provider.ts'
 import type { AwsHeader, AwsMessage } from '../../src/wire/aws-frames.ts'
 import { createAwsFrameDecoder, createAwsMessageDecoder, encodeAwsFrame } from '../../src/wire/aws-frames.ts'
-import { corpusCases, fuzzRuns } from '../corpus.ts'
+import { corpusCases, FUZZ_TIMEOUT_MS, fuzzRuns } from '../corpus.ts'
 import { feed, feedUntilFault, randomSplit, seeded, splits, unhex, utf8 } from './splits.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 type Header = [type: string, value: unknown]
 interface Case {

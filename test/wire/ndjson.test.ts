@@ -1,10 +1,12 @@
 /** Newline-delimited JSON: own fixtures in every chunking, limits, values, and whatever fast-check thinks of. */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createNdjsonDecoder, ndjson } from '../../src/wire/ndjson.ts'
-import { fuzzRuns } from '../corpus.ts'
+import { FUZZ_TIMEOUT_MS, fuzzRuns } from '../corpus.ts'
 import { bodyOf, feed, feedUntilFault, randomSplit, seeded, splits, utf8 } from './splits.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 const { cases } = JSON.parse(readFileSync('fixtures/wire/ndjson-cases.json', 'utf8')) as {
   cases: { name: string; text: string; lines: string[] }[]

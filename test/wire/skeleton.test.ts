@@ -1,8 +1,10 @@
 /** The skeleton memo: it finds the text JSON.parse would find, or nothing. */
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createSkeleton } from '../../src/wire/skeleton.ts'
-import { fuzzRuns } from '../corpus.ts'
+import { FUZZ_TIMEOUT_MS, fuzzRuns } from '../corpus.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 const frame = (content: string, more: object = {}): string =>
   JSON.stringify({ id: 'c1', choices: [{ index: 0, delta: { content }, finish_reason: null }], ...more })

@@ -1,8 +1,10 @@
 /** The 96 outside cases of server-sent events, in every chunking: the standard's events plus the end-of-body flush. */
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createSseDecoder } from '../../src/wire/sse.ts'
-import { corpusCases } from '../corpus.ts'
+import { corpusCases, FUZZ_TIMEOUT_MS } from '../corpus.ts'
 import { feed, splits, utf8 } from './splits.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 type Parts = [text: string, repeat: number][]
 interface Expected {

@@ -6,10 +6,12 @@
 import { createRequire } from 'node:module'
 import { createParser } from 'eventsource-parser'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createSseDecoder } from '../../src/wire/sse.ts'
-import { fuzzRuns } from '../corpus.ts'
+import { FUZZ_TIMEOUT_MS, fuzzRuns } from '../corpus.ts'
 import { feed, utf8 } from './splits.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 interface UndiciEvent {
   type: string

@@ -4,7 +4,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LlmError } from '../../src/errors.ts'
 import type { Frame } from '../../src/provider.ts'
 import { createSseDecoder, sse } from '../../src/wire/sse.ts'
+import { FUZZ_TIMEOUT_MS } from '../corpus.ts'
 import { bodyOf, feed, feedUntilFault, randomSplit, seeded, splits, unhex, utf8 } from './splits.ts'
+
+vi.setConfig({ testTimeout: FUZZ_TIMEOUT_MS })
 
 interface Case {
   name: string
