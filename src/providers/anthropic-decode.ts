@@ -15,7 +15,7 @@ import { ANSWER_TOOL, ANTHROPIC, answersByTool } from './anthropic-encode.ts'
 import { CUT_REASONS, limitWarning, readUsage, reasonOf } from './anthropic-finish.ts'
 import { asArray, asRecord, asString, invalidArgsObject, own, parseFrameJson } from './body.ts'
 import { streamError } from './errors.ts'
-import { toolNames } from './tool-names.ts'
+import { answerText, toolNames, unfinishedArgs } from './tool-names.ts'
 
 /**
  * Reads one whole message, as `wire: 'json'` and batch results carry it.
@@ -238,7 +238,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
         cited.add(key)
       }
     } else if (block.kind === 'answer') {
-      if (block.text === '') append(block, JSON.stringify(block.whole ?? {}), out)
+      if (block.text === '') append(block, answerText(block.whole), out)
     } else if (block.kind === 'thinking') {
       const { text, signature } = block
       if (text === '' && signature === '') return
@@ -407,7 +407,7 @@ function grow(value: Record<string, unknown>, delta: Record<string, unknown>): v
 function unfinished(block: Record<string, unknown>): Record<string, unknown> {
   const input = own(block, 'input')
   return own(block, 'type') === 'tool_use' && input !== undefined
-    ? { ...block, input: JSON.stringify(input).slice(0, -1) }
+    ? { ...block, input: unfinishedArgs(input) }
     : block
 }
 

@@ -28,7 +28,7 @@ import {
 } from './body.ts'
 import { ANSWER_TOOL, answersByTool, BEDROCK, isClaude } from './bedrock-encode.ts'
 import { streamError } from './errors.ts'
-import { toolNames } from './tool-names.ts'
+import { answerText, toolNames, unfinishedArgs } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
 
@@ -91,9 +91,13 @@ function unfold(block: Wire, contentBlockIndex: number, cut: boolean): [string, 
   const stop: [string, Wire] = ['contentBlockStop', { contentBlockIndex }]
   const call = asRecord(own(block, 'toolUse'))
   if (call !== undefined) {
-    const input = JSON.stringify(own(call, 'input') ?? {})
+    const input = own(call, 'input')
     // The server completes the arguments of a call that was cut: show that they are not whole.
-    return [start({ toolUse: call }), delta({ toolUse: { input: cut ? input.slice(0, -1) : input } }), stop]
+    return [
+      start({ toolUse: call }),
+      delta({ toolUse: { input: cut ? unfinishedArgs(input ?? {}) : input } }),
+      stop,
+    ]
   }
   const result = asRecord(own(block, 'toolResult'))
   if (result !== undefined) return [start({ toolResult: result }), stop]
@@ -195,7 +199,8 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
     const input = own(own(delta, 'toolUse'), 'input')
     const reasoning = own(delta, 'reasoningContent')
     if (block.kind === 'tool') tools.push({ index, args: input }, out)
-    else if (block.kind === 'answer') append(block, input, out)
+    else if (block.kind === 'answer')
+      append(block, typeof input === 'object' ? answerText(input) : input, out)
     else if (block.kind === 'provider') {
       if (typeof input === 'string') block.input += input
       block.content.push(...asArray(own(delta, 'toolResult')))

@@ -8,6 +8,7 @@
 
 import type { AudioPart, FilePart, ImagePart, Message, Part, Request, Warning } from '../types.ts'
 import {
+  jsonText,
   asArray,
   asNumber,
   asRecord,
@@ -303,14 +304,14 @@ function encodeAssistant(parts: readonly Part[], context: Context): Body[] {
       case 'tool-call':
         if (own(origin, 'custom') === true) {
           customIds.add(part.id)
-          const input = part.invalid?.raw ?? asString(own(part.args, 'input')) ?? JSON.stringify(part.args)
+          const input = part.invalid?.raw ?? asString(own(part.args, 'input')) ?? jsonText(part.args ?? {})
           items.push({ type: 'custom_tool_call', call_id: id(part.id), name: part.name, input })
         } else {
           items.push({
             type: 'function_call',
             call_id: id(part.id),
             name: names.toWire(part.name),
-            arguments: part.invalid?.raw ?? JSON.stringify(part.args),
+            arguments: part.invalid?.raw ?? jsonText(part.args ?? {}),
             namespace: own(origin, 'namespace'),
           })
         }

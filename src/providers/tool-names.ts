@@ -7,7 +7,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { Json, JsonSchema, Part, Request, ToolDefinition } from '../types.ts'
-import { asRecord, invalidArgsObject, own } from './body.ts'
+import { asRecord, invalidArgsObject, jsonText, own } from './body.ts'
 
 /** Tool names as the wire takes them, and back. */
 export interface ToolNames {
@@ -77,5 +77,26 @@ export function objectSchema(tool: ToolDefinition, provider: string): JsonSchema
 /** The arguments as the JSON object the API insists on. Quirk 18. */
 export function argsObject(part: Part & { type: 'tool-call' }): Json | Record<string, unknown> {
   if (part.invalid !== undefined) return invalidArgsObject(part.invalid.raw)
-  return asRecord(part.args) ?? invalidArgsObject(JSON.stringify(part.args) ?? '')
+  return asRecord(part.args ?? {}) ?? invalidArgsObject(jsonText(part.args ?? {}))
+}
+
+/**
+ * Arguments that the server completed although the answer was cut, as the text of arguments that are not whole; as they
+ * are when they cannot be written.
+ */
+export function unfinishedArgs(args: unknown): unknown {
+  try {
+    return (JSON.stringify(args) ?? '').slice(0, -1)
+  } catch {
+    return args
+  }
+}
+
+/** Arguments as the text they stand for, where a forced tool carries a structured answer. */
+export function answerText(whole: unknown): string {
+  try {
+    return JSON.stringify(whole ?? {}) ?? ''
+  } catch {
+    return ''
+  }
 }
