@@ -232,7 +232,7 @@ function encodeUser({ role, content }: Message, warnings: Warning[]): Wire[] {
       // There is no error flag; the model has to read it.
       const answer = `${part.isError === true ? 'Error: ' : ''}${text.join('')}`
       results.push({ role: 'tool', tool_call_id: part.id, content: answer })
-    } else if (part.type === 'image') blocks.push(encodeImage(part))
+    } else if (part.type === 'image' && part.fileId === undefined) blocks.push(encodeImage(part))
     else {
       const text = textOfPiece(part, warnings)
       if (text.trim() !== '') blocks.push({ type: 'text', text })
@@ -248,15 +248,14 @@ function encodeUser({ role, content }: Message, warnings: Warning[]): Wire[] {
 }
 
 function encodeImage(image: Part & { type: 'image' }): Wire {
-  const { data, url, mediaType, fileId, detail } = fromDataUrl(image)
+  const { data, url, mediaType, detail } = fromDataUrl(image)
   if (mediaType !== undefined && !/^image\//i.test(mediaType))
     throw notMedia(COHERE, `an image of type ${mediaType}`)
-  if (fileId !== undefined) throw notMedia(COHERE, 'an image by file id')
   const source = data === undefined ? url : `data:${mediaType};base64,${base64Of(data)}`
   return { type: 'image_url', image_url: { url: source, ...(detail === undefined ? {} : { detail }) } }
 }
 
-/** Text; of anything else a note, so that neither the model nor the caller believes it was seen. */
+/** Text; of anything else, images by file id among it, a note, so that neither the model nor the caller believes it was seen. */
 function textOfPiece(part: Part, warnings: Warning[]): string {
   if (part.type === 'text') return part.text
   if (part.type === 'provider' || part.type === 'reasoning') {

@@ -298,6 +298,7 @@ describe('a Cohere request', () => {
       { type: 'image', data: new Uint8Array([1, 2, 3]), mediaType: 'image/png', detail: 'low' },
       { type: 'image', url: 'https://example.com/a.png' },
       { type: 'file', data: 'AAAA', mediaType: 'application/pdf' },
+      { type: 'image', fileId: 'file-1' },
     ]
     const extra: Partial<Request> = { messages: [{ role: 'user', content }] }
     expect(body(extra)['messages']).toEqual([
@@ -308,10 +309,11 @@ describe('a Cohere request', () => {
           { type: 'image_url', image_url: { url: 'data:image/png;base64,AQID', detail: 'low' } },
           { type: 'image_url', image_url: { url: 'https://example.com/a.png' } },
           { type: 'text', text: '[file not sent]' },
+          { type: 'text', text: '[image not sent]' },
         ],
       },
     ])
-    expect(warnings(extra)).toEqual(['messages'])
+    expect(warnings(extra)).toEqual(['messages', 'messages'])
     const wrong: Part[] = [{ type: 'image', data: 'AAAA', mediaType: 'text/html' }]
     expect(
       thrown(() => provider.encode(ask({ messages: [{ role: 'user', content: wrong }] }))),
