@@ -15,6 +15,7 @@
 import { LlmError } from './errors.ts'
 import { readAnswer, type Answer } from './http/answer.ts'
 import { openCall, type Call } from './http/call.ts'
+import { orAbort } from './http/clock.ts'
 import { exchange, unexpected } from './http/exchange.ts'
 import { createAsk, repair, type Ask } from './http/repair.ts'
 import { retry, retryPolicy } from './http/retry.ts'
@@ -137,12 +138,13 @@ function chat(
   let chat: Chat | undefined
   let answer: Answer | undefined
   let held: StreamEvent[] | undefined
-  let cancelled: LlmError | undefined
 
   async function begin(): Promise<void> {
-    chat = await openChat(resolver, input, mergeOptions(clientOptions, options))
-    if (cancelled !== undefined) chat.call.cancel(cancelled)
+    // Without waiting for anything, so that a call can be cancelled from the moment `stream()` returns.
+    chat = openChat(resolver, input, mergeOptions(clientOptions, options))
     const { call, ask } = chat
+    const { fit } = call.options
+    if (fit !== undefined) ask.request = await orAbort(async () => fit.apply(ask.request), call.signal)
     call.tell('onRequest', { request: ask.request })
     ;({ answer, held } = await retry({
       policy: retryPolicy(call.options.retry),
@@ -165,10 +167,7 @@ function chat(
       held = undefined
       return events === undefined || chat!.shaper === undefined ? events : chat!.shaper.push(events)
     },
-    cancel(error) {
-      cancelled = error
-      chat?.call.cancel(error)
-    },
+    cancel: (error) => chat?.call.cancel(error),
     facts: () => factsOf(chat, answer),
     fail: (error, partial, delivered) => failureOf(chat, error, partial, delivered),
     ended(outcome) {
@@ -185,25 +184,17 @@ function chat(
   }
 }
 
-async function openChat(resolver: Resolver, input: Input, options: Options): Promise<Chat> {
+function openChat(resolver: Resolver, input: Input, options: Options): Chat {
   const { provider, model = provider.defaultModel } = resolver.chat(options)
   if (model === undefined) throw noModel(provider.name)
+  const request = createRequest(input, options, model)
   const call = openCall(options, { operation: 'chat', provider: provider.name, model })
-  try {
-    // Aborted before it began: not even a key is fetched.
-    if (call.signal.aborted) throw call.signal.reason
-    let request = createRequest(input, options, model)
-    if (options.fit !== undefined) request = await options.fit.apply(request)
-    return {
-      call,
-      provider,
-      ask: createAsk(request),
-      stopwatch: createStopwatch(call.startMs),
-      shaper: undefined,
-    }
-  } catch (error) {
-    call.end()
-    throw error
+  return {
+    call,
+    provider,
+    ask: createAsk(request),
+    stopwatch: createStopwatch(call.startMs),
+    shaper: undefined,
   }
 }
 
@@ -217,7 +208,7 @@ async function attemptRepaired(
       return await attempt(chat, delayMs)
     } catch (error) {
       if (!LlmError.is(error) || chat.call.signal.aborted) throw error
-      if (!(await repair(chat.ask, error, chat.call.options))) throw error
+      if (!(await orAbort(() => repair(chat.ask, error, chat.call.options), chat.call.signal))) throw error
     }
   }
 }

@@ -11,7 +11,7 @@
 import { LlmError } from '../errors.ts'
 import type { Transport } from '../provider.ts'
 import type { Attempt, CallInfo, Clock, Hooks, Options } from '../types.ts'
-import { onAbort, systemClock } from './clock.ts'
+import { onSharedAbort, systemClock } from './clock.ts'
 import { limitMs, timeoutError } from './deadlines.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import { fetchTransport } from './transport.ts'
@@ -64,7 +64,7 @@ export function openCall(
   const stopListening =
     options.signal === undefined
       ? undefined
-      : onAbort(options.signal, (reason) =>
+      : onSharedAbort(options.signal, (reason) =>
           cancel(
             new LlmError({ kind: 'aborted', message: 'The call was aborted by its signal.', cause: reason }),
           ),

@@ -29,6 +29,43 @@ export function onAbort(signal: AbortSignal, listener: (reason: unknown) => void
   return () => signal.removeEventListener('abort', fire)
 }
 
+/** Everybody who listens to one signal, and the one listener that is registered for all of them. */
+interface Audience {
+  listeners: Set<() => void>
+  leave: () => void
+}
+
+/** Keyed by signals that callers own: gone when they are. */
+const audiences = /* @__PURE__ */ new WeakMap<AbortSignal, Audience>()
+
+/**
+ * {@link onAbort} for a signal that many calls may share: one listener on it, however many calls there are. With a
+ * listener each, eleven concurrent calls make Node print "Possible EventTarget memory leak detected" to people who did
+ * nothing wrong (nodejs/node#52635).
+ */
+export function onSharedAbort(signal: AbortSignal, listener: (reason: unknown) => void): () => void {
+  if (signal.aborted) return onAbort(signal, listener)
+  const audience = audiences.get(signal) ?? openAudience(signal)
+  const tell = (): void => listener(signal.reason)
+  audience.listeners.add(tell)
+  return () => {
+    audience.listeners.delete(tell)
+    if (audience.listeners.size > 0) return
+    audience.leave()
+    audiences.delete(signal)
+  }
+}
+
+function openAudience(signal: AbortSignal): Audience {
+  const listeners = new Set<() => void>()
+  const leave = onAbort(signal, () => {
+    for (const tell of listeners) tell()
+  })
+  const audience = { listeners, leave }
+  audiences.set(signal, audience)
+  return audience
+}
+
 /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it fires. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -52,17 +89,23 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
 }
 
 /**
- * The promise, unless the signal fires first: then its reason, whether or not the work ever ends.
- * @param late receives what the work brings after that, to be thrown away properly.
+ * What the work brings, unless the signal fires first: then its reason, whether or not the work ever ends.
+ * @param work an async function; not begun when the signal has already fired.
+ * @param late receives what the work brings after the signal, to be thrown away properly.
  */
-export function orAbort<T>(work: Promise<T>, signal: AbortSignal, late?: (value: T) => void): Promise<T> {
+export function orAbort<T>(
+  work: () => Promise<T>,
+  signal: AbortSignal,
+  late?: (value: T) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
     let lost = false
     const stop = onAbort(signal, (reason) => {
       lost = true
       reject(reason)
     })
-    work.then(
+    work().then(
       (value) => {
         stop()
         if (lost) late?.(value)

@@ -78,21 +78,25 @@ export async function exchange(
     maybeBilled: false,
   }
   let windows: Windows | undefined
+  let over = false
+  // A consumer that leaves between two reads is heard of in no other way.
+  onAbort(signal, (reason) => fail(reason as LlmError))
 
   function release(): void {
+    over = true
     deadlines.stop()
     unbridge()
     attempt.durationMs = clock.nowMs() - startMs
   }
 
   function fail(error: LlmError): void {
+    if (over) return
     release()
     windows?.cancel(error)
     attempt.error = redactor.error(error).summary()
   }
 
   try {
-    if (signal.aborted) throw signal.reason
     refuseBrowser(options.dangerouslyAllowBrowser)
     const http = await authorize()
     call.attempts.push(attempt)
@@ -128,6 +132,7 @@ export async function exchange(
         }
       },
       finish() {
+        if (over) return
         release()
         attempt.maybeBilled = false
         body.drain(clock)
@@ -145,7 +150,7 @@ export async function exchange(
     const headers: Record<string, string> = { ...encoded.headers, ...lowerCased(options.headers) }
     const before: HttpRequest = { ...encoded, headers }
     const http = await orAbort(
-      Promise.resolve(
+      async () =>
         target.authorize(before, {
           nowMs: clock.epochMs(),
           signal,
@@ -153,7 +158,6 @@ export async function exchange(
           apiKey: options.apiKey,
           refresh: init.refresh !== undefined,
         }),
-      ),
       signal,
     )
     let keys = ''
@@ -174,10 +178,7 @@ export async function exchange(
     let response: HttpResponse
     try {
       response = await orAbort(
-        // Through a promise, because a transport may throw before it returns one.
-        Promise.resolve().then(() =>
-          call.transport.send(http, connectMs === Infinity ? { signal } : { signal, connectMs }),
-        ),
+        async () => call.transport.send(http, connectMs === Infinity ? { signal } : { signal, connectMs }),
         signal,
         // A late winner: nobody waits for this response any more.
         (late) => cancelBody(late),

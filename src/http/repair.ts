@@ -31,7 +31,9 @@ export function createAsk(request: Request): Ask {
 /** @returns whether to ask again. */
 export async function repair(ask: Ask, failure: LlmError, options: Options): Promise<boolean> {
   ask.refresh = undefined
-  if (failure.status === 401 && once(ask, 'refresh')) {
+  // AWS answers 403 ExpiredTokenException where everybody else answers 401.
+  const stale = failure.status === 401 || /^expired/i.test(failure.code ?? '')
+  if (stale && once(ask, 'refresh')) {
     ask.refresh = failure
     return true
   }

@@ -49,7 +49,11 @@ const RESERVED = new Set([
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
-function checkHeaders(request: HttpRequest): [string, string][] {
+/**
+ * Names and values that can be sent as they are.
+ * @throws LlmError `config` that names the header and never shows the value.
+ */
+export function checkHeaders(request: HttpRequest): [string, string][] {
   const headers: [string, string][] = []
   for (const [name, value] of Object.entries(request.headers)) {
     if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) {
