@@ -19,11 +19,23 @@ import type {
   Source,
   StreamEvent,
   TokenLogprob,
-  Usage,
 } from '../types.ts'
-import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import { asArray, asCount, asRecord, asString, own } from './body.ts'
 import { streamError } from './errors.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
+import {
+  addDetail,
+  costOf,
+  createCumulative,
+  errorIn,
+  isPlain,
+  isShallow,
+  listed,
+  nonEmpty,
+  readLogprobs,
+  readUsage,
+  sameCall,
+} from './openai-chat-pieces.ts'
 import { createThinkSplitter } from './think-tags.ts'
 
 /** Reads the chunks of one answer. */
@@ -479,165 +491,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   }
 }
 
-/**
- * Usage in our meaning. Traps: DeepSeek, Moonshot and Mistral count cached tokens elsewhere; xAI leaves reasoning out
- * of completion_tokens in some answers (291 + 26 + 196 = 513), which only the total gives away.
- */
-export function readUsage(usage: unknown): Usage {
-  const input = asCount(own(usage, 'prompt_tokens'))
-  const total = asCount(own(usage, 'total_tokens'))
-  const promptDetails = own(usage, 'prompt_tokens_details') ?? own(usage, 'prompt_token_details')
-  const reasoning =
-    asCount(own(own(usage, 'completion_tokens_details'), 'reasoning_tokens')) ??
-    asCount(own(usage, 'reasoning_tokens'))
-  let output = asCount(own(usage, 'completion_tokens'))
-  if (
-    input !== undefined &&
-    output !== undefined &&
-    reasoning !== undefined &&
-    reasoning > 0 &&
-    total === input + output + reasoning
-  ) {
-    output += reasoning
-  }
-  return {
-    inputTokens: input,
-    outputTokens: output,
-    totalTokens:
-      total ?? (input === undefined || output === undefined ? undefined : sumCounts(input, output)),
-    cachedInputTokens:
-      asCount(own(promptDetails, 'cached_tokens')) ??
-      asCount(own(usage, 'prompt_cache_hit_tokens')) ??
-      asCount(own(usage, 'cached_tokens')) ??
-      asCount(own(usage, 'num_cached_tokens')),
-    cacheWriteTokens: asCount(own(promptDetails, 'cache_write_tokens')),
-    reasoningTokens: reasoning,
-  }
-}
-
-/** What the server says the answer cost, in dollars. */
-function costOf(usage: unknown, dialect: Dialect): number | undefined {
-  if (dialect.cost === undefined) return undefined
-  let value = usage
-  for (const key of dialect.cost.path) value = own(value, key)
-  const units = asCount(value)
-  return units === undefined ? undefined : units * dialect.cost.usdPerUnit
-}
-
-/**
- * The error of a chunk, if it is one. Seen: `{error:{…}}`, `{error:"…"}`, `{object:"error",message}` (vLLM, Mistral),
- * `{type:"error",…}`, `{code,message}` or `{detail}` without choices (DashScope, FastAPI), `base_resp` (MiniMax).
- */
-function errorIn(chunk: Record<string, unknown>): unknown {
-  const error = own(chunk, 'error')
-  if (error !== undefined && error !== null && error !== '' && error !== false) return chunk
-  const choices = own(chunk, 'choices')
-  if (Array.isArray(choices) && choices.length > 0) return undefined
-  if (own(chunk, 'object') === 'error' || own(chunk, 'type') === 'error') return chunk
-  const base = asNumber(own(own(chunk, 'base_resp'), 'status_code'))
-  if (base !== undefined && base !== 0) return chunk
-  if (choices !== undefined) return undefined
-  const says = own(chunk, 'message') ?? own(chunk, 'detail')
-  const coded = own(chunk, 'code') ?? own(chunk, 'type') ?? own(chunk, 'detail')
-  return typeof says !== 'undefined' && says !== null && coded !== undefined && coded !== null
-    ? chunk
-    : undefined
-}
-
-/** Text, a role, and fields that are null. */
-function isPlain(delta: Record<string, unknown>): boolean {
-  for (const key of Object.keys(delta)) {
-    if (key !== 'content' && key !== 'role' && delta[key] !== null) return false
-  }
-  return true
-}
-
-/** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
-function addDetail(details: Record<string, unknown>[], value: unknown): void {
-  const detail = asRecord(value)
-  if (detail === undefined || !isShallow(detail)) return
-  const last = details.at(-1)
-  const type = own(detail, 'type')
-  const field = type === 'reasoning.text' ? 'text' : type === 'reasoning.summary' ? 'summary' : undefined
-  const continues =
-    last !== undefined &&
-    field !== undefined &&
-    last['type'] === type &&
-    last['index'] === own(detail, 'index')
-  if (!continues) {
-    details.push({ ...detail })
-    return
-  }
-  for (const key of Object.keys(detail)) {
-    if (key === field) last[key] = (asString(last[key]) ?? '') + (asString(detail[key]) ?? '')
-    else if (key !== '__proto__' && detail[key] !== null && detail[key] !== '') last[key] = detail[key]
-  }
-}
-
-/** `logprobs.content`, or the older parallel arrays that Together and Fireworks still send. */
-function readLogprobs(logprobs: unknown): TokenLogprob[] {
-  const found: TokenLogprob[] = []
-  for (const entry of asArray(own(logprobs, 'content'))) {
-    const one = readLogprob(entry)
-    if (one === undefined) continue
-    const top = asArray(own(entry, 'top_logprobs')).flatMap((alternative) => readLogprob(alternative) ?? [])
-    found.push(top.length === 0 ? one : { ...one, top })
-  }
-  const values = asArray(own(logprobs, 'token_logprobs'))
-  for (const [at, token] of asArray(own(logprobs, 'tokens')).entries()) {
-    const logprob = asNumber(values[at])
-    if (typeof token === 'string' && logprob !== undefined) found.push({ token, logprob })
-  }
-  return found
-}
-
-function readLogprob(entry: unknown): TokenLogprob | undefined {
-  const token = asString(own(entry, 'token'))
-  const logprob = asNumber(own(entry, 'logprob'))
-  return token === undefined || logprob === undefined ? undefined : { token, logprob }
-}
-
-/** Deltas that may repeat what came before. The second one shows which kind they are, and it stays that way. */
-function createCumulative(): { push(delta: string): string } {
-  let sofar = ''
-  let repeats: boolean | undefined
-  return {
-    push(delta) {
-      if (delta === '') return ''
-      const extended = sofar !== '' && delta.startsWith(sofar)
-      if (sofar !== '') repeats ??= extended && delta.length > sofar.length
-      if (repeats === true && extended) {
-        const more = delta.slice(sofar.length)
-        sofar = delta
-        return more
-      }
-      sofar += delta
-      return delta
-    },
-  }
-}
-
 function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {
   if (dialect.think !== 'split') return false
   return dialect.thinkModels === undefined || dialect.thinkModels.test(request?.model ?? '')
-}
-
-/** What is kept as the server sent it must survive JSON.stringify, which recurses: nothing real nests deeper than this. */
-const MAX_KEPT_DEPTH = 64
-
-function isShallow(value: unknown, depth = 0): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return depth < MAX_KEPT_DEPTH && Object.values(value).every((item) => isShallow(item, depth + 1))
-}
-
-function sameCall(a: unknown, b: unknown): boolean {
-  return own(a, 'type') === own(b, 'type') && own(a, 'arguments') === own(b, 'arguments')
-}
-
-function nonEmpty(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function listed(words: string, word: string): boolean {
-  return ` ${words} `.includes(` ${word} `)
 }

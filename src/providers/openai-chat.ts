@@ -2,7 +2,8 @@
  * OpenAI Chat Completions, `POST /chat/completions`: the format most servers speak, each with an accent.
  *
  * In:  our Request. Out: an HTTP request; then frames in, our events out.
- * The accent is a `Dialect` (data); encoding is openai-chat-encode.ts, reading openai-chat-decode.ts.
+ * The accent is a `Dialect` (data); encoding is openai-chat-encode.ts and openai-chat-messages.ts, reading
+ * openai-chat-decode.ts.
  * Not here: vendors (compatible.ts), the Responses API (openai.ts), embeddings (openai-embeddings.ts).
  * Spec: https://platform.openai.com/docs/api-reference/chat, read 2026-11.
  */

@@ -1,0 +1,173 @@
+/**
+ * The pieces of a Chat Completions chunk that need no memory of the chunks before: usage, cost, errors, logprobs,
+ * reasoning details.
+ *
+ * In:  a piece as it came off the wire, every field of which may be absent or wrong. Out: its meaning, or nothing.
+ * Not here: the answer as a whole (openai-chat-decode.ts).
+ */
+
+import type { TokenLogprob, Usage } from '../types.ts'
+import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import type { Dialect } from './openai-chat-dialect.ts'
+
+/**
+ * Usage in our meaning. Traps: DeepSeek, Moonshot and Mistral count cached tokens elsewhere; xAI leaves reasoning out
+ * of completion_tokens in some answers (291 + 26 + 196 = 513), which only the total gives away.
+ */
+export function readUsage(usage: unknown): Usage {
+  const input = asCount(own(usage, 'prompt_tokens'))
+  const total = asCount(own(usage, 'total_tokens'))
+  const promptDetails = own(usage, 'prompt_tokens_details') ?? own(usage, 'prompt_token_details')
+  const reasoning =
+    asCount(own(own(usage, 'completion_tokens_details'), 'reasoning_tokens')) ??
+    asCount(own(usage, 'reasoning_tokens'))
+  let output = asCount(own(usage, 'completion_tokens'))
+  if (
+    input !== undefined &&
+    output !== undefined &&
+    reasoning !== undefined &&
+    reasoning > 0 &&
+    total === input + output + reasoning
+  ) {
+    output += reasoning
+  }
+  return {
+    inputTokens: input,
+    outputTokens: output,
+    totalTokens:
+      total ?? (input === undefined || output === undefined ? undefined : sumCounts(input, output)),
+    cachedInputTokens:
+      asCount(own(promptDetails, 'cached_tokens')) ??
+      asCount(own(usage, 'prompt_cache_hit_tokens')) ??
+      asCount(own(usage, 'cached_tokens')) ??
+      asCount(own(usage, 'num_cached_tokens')),
+    cacheWriteTokens: asCount(own(promptDetails, 'cache_write_tokens')),
+    reasoningTokens: reasoning,
+  }
+}
+
+/** What the server says the answer cost, in dollars. */
+export function costOf(usage: unknown, dialect: Dialect): number | undefined {
+  if (dialect.cost === undefined) return undefined
+  let value = usage
+  for (const key of dialect.cost.path) value = own(value, key)
+  const units = asCount(value)
+  return units === undefined ? undefined : units * dialect.cost.usdPerUnit
+}
+
+/**
+ * The error of a chunk, if it is one. Seen: `{error:{…}}`, `{error:"…"}`, `{object:"error",message}` (vLLM, Mistral),
+ * `{type:"error",…}`, `{code,message}` or `{detail}` without choices (DashScope, FastAPI), `base_resp` (MiniMax).
+ */
+export function errorIn(chunk: Record<string, unknown>): unknown {
+  const error = own(chunk, 'error')
+  if (error !== undefined && error !== null && error !== '' && error !== false) return chunk
+  const choices = own(chunk, 'choices')
+  if (Array.isArray(choices) && choices.length > 0) return undefined
+  if (own(chunk, 'object') === 'error' || own(chunk, 'type') === 'error') return chunk
+  const base = asNumber(own(own(chunk, 'base_resp'), 'status_code'))
+  if (base !== undefined && base !== 0) return chunk
+  if (choices !== undefined) return undefined
+  const says = own(chunk, 'message') ?? own(chunk, 'detail')
+  const coded = own(chunk, 'code') ?? own(chunk, 'type') ?? own(chunk, 'detail')
+  return typeof says !== 'undefined' && says !== null && coded !== undefined && coded !== null
+    ? chunk
+    : undefined
+}
+
+/** Whether a delta holds text, a role, and fields that are null, and nothing else. */
+export function isPlain(delta: Record<string, unknown>): boolean {
+  for (const key of Object.keys(delta)) {
+    if (key !== 'content' && key !== 'role' && delta[key] !== null) return false
+  }
+  return true
+}
+
+/** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
+export function addDetail(details: Record<string, unknown>[], value: unknown): void {
+  const detail = asRecord(value)
+  if (detail === undefined || !isShallow(detail)) return
+  const last = details.at(-1)
+  const type = own(detail, 'type')
+  const field = type === 'reasoning.text' ? 'text' : type === 'reasoning.summary' ? 'summary' : undefined
+  const continues =
+    last !== undefined &&
+    field !== undefined &&
+    last['type'] === type &&
+    last['index'] === own(detail, 'index')
+  if (!continues) {
+    details.push({ ...detail })
+    return
+  }
+  for (const key of Object.keys(detail)) {
+    if (key === field) last[key] = (asString(last[key]) ?? '') + (asString(detail[key]) ?? '')
+    else if (key !== '__proto__' && detail[key] !== null && detail[key] !== '') last[key] = detail[key]
+  }
+}
+
+/** `logprobs.content`, or the older parallel arrays that Together and Fireworks still send. */
+export function readLogprobs(logprobs: unknown): TokenLogprob[] {
+  const found: TokenLogprob[] = []
+  for (const entry of asArray(own(logprobs, 'content'))) {
+    const one = readLogprob(entry)
+    if (one === undefined) continue
+    const top = asArray(own(entry, 'top_logprobs')).flatMap((alternative) => readLogprob(alternative) ?? [])
+    found.push(top.length === 0 ? one : { ...one, top })
+  }
+  const values = asArray(own(logprobs, 'token_logprobs'))
+  for (const [at, token] of asArray(own(logprobs, 'tokens')).entries()) {
+    const logprob = asNumber(values[at])
+    if (typeof token === 'string' && logprob !== undefined) found.push({ token, logprob })
+  }
+  return found
+}
+
+function readLogprob(entry: unknown): TokenLogprob | undefined {
+  const token = asString(own(entry, 'token'))
+  const logprob = asNumber(own(entry, 'logprob'))
+  return token === undefined || logprob === undefined ? undefined : { token, logprob }
+}
+
+/** Deltas that may repeat what came before. The second one shows which kind they are, and it stays that way. */
+export function createCumulative(): { push(delta: string): string } {
+  let sofar = ''
+  let repeats: boolean | undefined
+  return {
+    push(delta) {
+      if (delta === '') return ''
+      const extended = sofar !== '' && delta.startsWith(sofar)
+      if (sofar !== '') repeats ??= extended && delta.length > sofar.length
+      if (repeats === true && extended) {
+        const more = delta.slice(sofar.length)
+        sofar = delta
+        return more
+      }
+      sofar += delta
+      return delta
+    },
+  }
+}
+
+/** Nothing real nests deeper than this. */
+const MAX_KEPT_DEPTH = 64
+
+/** Whether a value may be kept as the server sent it: it has to survive JSON.stringify, which recurses. */
+export function isShallow(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depth < MAX_KEPT_DEPTH && Object.values(value).every((item) => isShallow(item, depth + 1))
+}
+
+/** Whether two reports are about one call of a server's own tool. */
+export function sameCall(a: unknown, b: unknown): boolean {
+  return own(a, 'type') === own(b, 'type') && own(a, 'arguments') === own(b, 'arguments')
+}
+
+/** The value when it is a string that says something. */
+export function nonEmpty(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** Whether a word stands in a list of words. */
+export function listed(words: string, word: string): boolean {
+  return ` ${words} `.includes(` ${word} `)
+}
