@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { createClient } from '../../src/client.ts'
 import type { LlmError } from '../../src/errors.ts'
 import type { AuthorizeContext } from '../../src/provider.ts'
 import { bedrock } from '../../src/providers/bedrock.ts'
@@ -419,6 +420,33 @@ describe('who asks Bedrock', () => {
     expect(asked).toEqual([false, true])
     expect(first.headers['authorization']).toContain('Credential=OLD/')
     expect(second.headers['authorization']).toContain('Credential=NEW/')
+  })
+
+  it('is asked once more after AWS found its token expired, and then it is an error', async () => {
+    const asked: boolean[] = []
+    let sent = 0
+    const expired = (): Response =>
+      new Response('{"message":"The security token included in the request is expired"}', {
+        status: 403,
+        headers: { 'x-amzn-errortype': 'ExpiredTokenException' },
+      })
+    const client = createClient({
+      provider: bedrock({
+        region: 'us-east-1',
+        credentials: ({ refresh }) => {
+          asked.push(refresh)
+          return { ...credentials, accessKeyId: `KEY${asked.length}` }
+        },
+      }),
+      model: 'anthropic.claude-sonnet-5-5',
+      fetch: async () => {
+        sent += 1
+        return expired()
+      },
+    })
+    await expect(client.complete('Hi')).rejects.toMatchObject({ kind: 'auth', status: 403 })
+    expect(asked).toEqual([false, true])
+    expect(sent).toBe(2)
   })
 
   it('is told what to do when there is neither', async () => {
