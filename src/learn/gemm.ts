@@ -16,24 +16,48 @@ export function doubleMemory(length: number): Memory {
   return { f, gemm: blockedGemm(f) }
 }
 
-/** 4 × 2 outputs at a time: a number once loaded is used 2 or 4 times before it leaves its register. */
+/** Terms of a sum taken at a time: a 4-row slice of `a` and a 2-column slice of `b` stay in the first-level cache. */
+const CHUNK = 128
+
+/**
+ * The product by register tiles: 4 × 2 outputs at a time, so that a number once loaded is used 2 or 4 times. Both
+ * operands are first copied into the order in which the inner loop reads them, as float64: JavaScript computes in
+ * nothing else, and a conversion there would be paid M or N times. Sums of more than 128 terms are rounded to the
+ * memory's precision in between.
+ */
 export function blockedGemm(f: Floats): Gemm {
-  return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
+  const left = new Float64Array(4 * CHUNK)
+  let right = new Float64Array(0)
+
+  /** Columns of b in pairs, a missing last one as zeros: right[pair][k][2]. */
+  function packRight(b: number, N: number, K: number, bRow: number): void {
+    if (right.length < (N + 1) * K) right = new Float64Array((N + 1) * K)
+    for (let n = 0, to = 0; n < N; n += 2) {
+      for (let at = b + n, k = 0; k < K; k++, at += bRow, to += 2) {
+        right[to] = f[at]!
+        right[to + 1] = n + 1 < N ? f[at + 1]! : 0
+      }
+    }
+  }
+
+  /** Four rows of a, missing ones as copies of the first: left[k][4]. */
+  function packLeft(a: number, rows: number, K: number, aRow: number, aCol: number): void {
+    const second = rows > 1 ? aRow : 0
+    const third = rows > 2 ? 2 * aRow : 0
+    const fourth = rows > 3 ? 3 * aRow : 0
+    for (let at = a, to = 0; to < 4 * K; at += aCol, to += 4) {
+      left[to] = f[at]!
+      left[to + 1] = f[at + second]!
+      left[to + 2] = f[at + third]!
+      left[to + 3] = f[at + fourth]!
+    }
+  }
+
+  const chunk: Gemm = (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
+    packRight(b, N, K, bRow)
     for (let m = 0; m < M; m += 4) {
-      for (let n = 0; n < N; n += 2) {
-        let o = out + m * outRow + n
-        let p = a + m * aRow
-        let q = b + n
-        if (m + 4 > M || n + 2 > N) {
-          for (let i = 0; i < Math.min(4, M - m); i++) {
-            for (let j = 0; j < Math.min(2, N - n); j++) {
-              let sum = 0
-              for (let k = 0; k < K; k++) sum += f[p + i * aRow + k * aCol]! * f[q + j + k * bRow]!
-              f[o + i * outRow + j] = add * f[o + i * outRow + j]! + sum
-            }
-          }
-          continue
-        }
+      packLeft(a + m * aRow, M - m, K, aRow, aCol)
+      for (let n = 0, q = 0; n < N; n += 2) {
         let s0 = 0
         let s1 = 0
         let s2 = 0
@@ -42,32 +66,47 @@ export function blockedGemm(f: Floats): Gemm {
         let t1 = 0
         let t2 = 0
         let t3 = 0
-        for (let k = 0; k < K; k++) {
-          const left = f[q]!
-          const right = f[q + 1]!
-          s0 += f[p]! * left
-          t0 += f[p]! * right
-          s1 += f[p + aRow]! * left
-          t1 += f[p + aRow]! * right
-          s2 += f[p + 2 * aRow]! * left
-          t2 += f[p + 2 * aRow]! * right
-          s3 += f[p + 3 * aRow]! * left
-          t3 += f[p + 3 * aRow]! * right
-          p += aCol
-          q += bRow
+        for (let p = 0; p < 4 * K; p += 4, q += 2) {
+          const b0 = right[q]!
+          const b1 = right[q + 1]!
+          const a0 = left[p]!
+          const a1 = left[p + 1]!
+          const a2 = left[p + 2]!
+          const a3 = left[p + 3]!
+          s0 += a0 * b0
+          t0 += a0 * b1
+          s1 += a1 * b0
+          t1 += a1 * b1
+          s2 += a2 * b0
+          t2 += a2 * b1
+          s3 += a3 * b0
+          t3 += a3 * b1
         }
+        const pair = n + 1 < N
+        let o = out + m * outRow + n
         f[o] = (add && f[o]!) + s0
-        f[o + 1] = (add && f[o + 1]!) + t0
+        if (pair) f[o + 1] = (add && f[o + 1]!) + t0
+        if (m + 1 === M) continue
         o += outRow
         f[o] = (add && f[o]!) + s1
-        f[o + 1] = (add && f[o + 1]!) + t1
+        if (pair) f[o + 1] = (add && f[o + 1]!) + t1
+        if (m + 2 === M) continue
         o += outRow
         f[o] = (add && f[o]!) + s2
-        f[o + 1] = (add && f[o + 1]!) + t2
+        if (pair) f[o + 1] = (add && f[o + 1]!) + t2
+        if (m + 3 === M) continue
         o += outRow
         f[o] = (add && f[o]!) + s3
-        f[o + 1] = (add && f[o + 1]!) + t3
+        if (pair) f[o + 1] = (add && f[o + 1]!) + t3
       }
+    }
+  }
+
+  return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
+    // Once even for K = 0, where the result is zeros.
+    for (let k = 0; k === 0 || k < K; k += CHUNK) {
+      const terms = Math.min(CHUNK, K - k)
+      chunk(out, a + k * aCol, b + k * bRow, M, N, terms, aRow, aCol, bRow, outRow, k === 0 ? add : 1)
     }
   }
 }

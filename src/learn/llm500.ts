@@ -129,11 +129,11 @@ export const geluForward: Layer = ({ f }, out, x, n) => {
   for (let i = 0; i < n; i++) f[out + i] = f[x + i]! * gate(f[x + i]!)
 }
 
-/** (dx, dout, x, n): dx = dout·(s + x·s·(1 − s)·2u′), s = gate(x); dx may be dout */
-export const geluBackward: Layer = ({ f }, dx, dout, x, n) => {
+/** (dx, dout, x, out, n): dx = dout·(s + x·s·(1 − s)·2u′), s = gate(x) = out/x; dx may be dout */
+export const geluBackward: Layer = ({ f }, dx, dout, x, out, n) => {
   for (let i = 0; i < n; i++) {
     const v = f[x + i]!
-    const s = gate(v)
+    const s = v === 0 ? 0.5 : f[out + i]! / v
     f[dx + i] = f[dout + i]! * (s + v * s * (1 - s) * SLOPE * (1 + 3 * 0.044715 * v * v))
   }
 }
@@ -381,7 +381,7 @@ export function backward(model: Model, ids: Ids, targets: Ids): void {
   norm('ln_f', at(`x.${layers}`), 'F')
   for (let l = layers - 1; l >= 0; l--) {
     linear(dup, dx, at(`act.${l}`), `h.${l}.mlp.c_proj`, 4 * C, C)
-    geluBackward(model, dup, dup, at(`up.${l}`), R * 4 * C)
+    geluBackward(model, dup, dup, at(`up.${l}`), at(`act.${l}`), R * 4 * C)
     linear(dnorm, dup, at(`norm2.${l}`), `h.${l}.mlp.c_fc`, C, 4 * C)
     norm(`h.${l}.ln_2`, at(`mid.${l}`), `2.${l}`)
     linear(dnorm, dx, at(`heads.${l}`), `h.${l}.attn.c_proj`, C, C)
@@ -473,7 +473,7 @@ export function decode({ shape, f, at }: Model, cache: Cache, token: number): Fl
   if (t >= context) throw new RangeError(`The window of ${context} tokens is full.`)
   if (!(token >= 0 && token < V)) throw new RangeError(`Token ${token} is not in 0..${V - 1}.`)
   const [row, time] = [at('wte.weight') + token * C, at('wpe.weight') + t * C]
-  const x = Float64Array.from({ length: C }, (_, c) => f[row + c]! + f[time + c]!)
+  const x = new Float64Array(f.subarray(row, row + C)).map((value, c) => value + f[time + c]!)
   const norm = (name: string): Float64Array => {
     const [w, b] = [at(`${name}.weight`), at(`${name}.bias`)]
     const mean = x.reduce((a, b) => a + b) / C
@@ -482,7 +482,7 @@ export function decode({ shape, f, at }: Model, cache: Cache, token: number): Fl
   }
   const linear = (name: string, input: Float64Array, N: number): Float64Array => {
     const [w, b] = [at(`${name}.weight`), at(`${name}.bias`)]
-    const out = Float64Array.from(f.subarray(b, b + N))
+    const out = new Float64Array(f.subarray(b, b + N))
     for (let k = 0; k < input.length; k++)
       for (let n = 0; n < N; n++) out[n]! += input[k]! * f[w + k * N + n]!
     return out
@@ -510,7 +510,7 @@ export function decode({ shape, f, at }: Model, cache: Cache, token: number): Fl
   cache.length++
   const last = norm('ln_f')
   const dot = (at: number): number => last.reduce((sum, value, c) => sum + value * f[at + c]!, 0)
-  return Float64Array.from({ length: V }, (_, id) => dot(at('wte.weight') + id * C))
+  return new Float64Array(V).map((_, id) => dot(at('wte.weight') + id * C))
 }
 
 /** Draws an id from the logits. Throws RangeError on options that mean nothing (negative, NaN). */
