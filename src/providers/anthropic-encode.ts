@@ -228,8 +228,8 @@ function encodePart(part: Part, context: Context): Block | undefined {
     case 'file':
       return encodeDocument(part, context)
     case 'audio':
-      warnings.push(dropped('messages', `A sound was left out: ${provider} takes no audio.`))
-      return undefined
+      warnings.push(dropped('messages', 'A sound was replaced by the note "[sound not sent]".'))
+      return { type: 'text', text: '[sound not sent]' }
     case 'reasoning':
       if (isForeign(part.origin, [ANTHROPIC])) {
         warnings.push(dropped('messages', `Reasoning of ${part.origin?.provider} was left out.`))

@@ -346,7 +346,12 @@ describe('messages', () => {
         { type: 'audio', data: 'AAAA', mediaType: 'audio/wav' },
       ),
     ]
-    expect(blocks(...messages)).toEqual([[{ type: 'text', text: 'A' }]])
+    expect(blocks(...messages)).toEqual([
+      [
+        { type: 'text', text: 'A' },
+        { type: 'text', text: '[sound not sent]' },
+      ],
+    ])
     expect(warned({ messages })).toEqual(Array(4).fill('dropped messages'))
   })
 })
