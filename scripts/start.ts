@@ -45,6 +45,9 @@ async function main(): Promise<void> {
         baseURL: server.url,
         apiKey: 'local',
         model: 'tiny',
+        // The small model spells better when it is sober; a tale may take three times as long to end by itself.
+        temperature: 0.5,
+        maxTokens: 500,
       })
       const keys = names.filter((name) => name.endsWith('_KEY')).slice(0, 3)
       console.log(
