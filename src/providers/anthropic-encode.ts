@@ -215,7 +215,7 @@ function asTurn(message: Message, { warnings, provider }: Context): Message {
 }
 
 function encodePart(part: Part, context: Context): Block | undefined {
-  const { warnings, provider, names, id } = context
+  const { warnings, names, id } = context
   switch (part.type) {
     case 'text': {
       // 400 "text content blocks must be non-empty" and "… must contain non-whitespace text".
