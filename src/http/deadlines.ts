@@ -80,10 +80,12 @@ export function createDeadlines(init: {
   let readSinceMs = 0
   let timer: unknown
   let timerDueMs = Infinity
+  let stopped = false
 
   function arm(nowMs: number): void {
     const next = Math.min(due.headers, due.firstToken, due.idle, due.progress)
-    if (next >= timerDueMs) return
+    // A read that begins after the attempt was given up must not start a clock that nobody will stop.
+    if (stopped || next >= timerDueMs) return
     clock.clearTimer(timer)
     timerDueMs = next
     timer = clock.setTimer(fire, next - nowMs)
@@ -102,6 +104,7 @@ export function createDeadlines(init: {
   }
 
   function stop(): void {
+    stopped = true
     due.headers = due.firstToken = due.idle = due.progress = Infinity
     clock.clearTimer(timer)
     timerDueMs = Infinity

@@ -131,3 +131,13 @@ test('a limit that is off arms nothing', () => {
   deadlines.reading(now())
   expect(clock.armed).toBe(0)
 })
+
+test('a read that begins after stop() starts no clock', async () => {
+  const { clock, expired, deadlines, now } = watch({ idle: 100 })
+  deadlines.sent()
+  deadlines.stop()
+  deadlines.reading(now())
+  expect(clock.armed).toBe(0)
+  await clock.advance(1000)
+  expect(expired).toEqual([])
+})
