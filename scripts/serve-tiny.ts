@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { checksum, load } from '../src/learn/llm500.ts'
 import { dequantize } from '../src/learn/quantize.ts'
 import type { Model, Vocabulary } from '../src/learn/types.ts'
-import { encodePrompt, pieces, type Piece } from './serve-tiny/generate.ts'
+import { pieces, type Piece } from './serve-tiny/generate.ts'
 import { parseChatRequest, RequestError, type ChatRequest } from './serve-tiny/request.ts'
 
 const MODEL = 'tiny'
@@ -135,7 +135,7 @@ function drained(response: ServerResponse): Promise<void> {
 }
 
 function usageOf({ vocabulary }: Context, { prompt }: ChatRequest, completionTokens: number): object {
-  const promptTokens = encodePrompt(vocabulary, prompt).length
+  const promptTokens = vocabulary.encode(prompt).length
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

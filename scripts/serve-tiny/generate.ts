@@ -19,10 +19,9 @@ export interface Piece {
 
 const END_OF_TALE = '\n\n'
 
-/** Ids of the prompt; what the vocabulary lacks is clamped, and an empty prompt begins a new tale. */
-export function encodePrompt(vocabulary: Vocabulary, prompt: string): Int32Array {
-  const ids = vocabulary.encode(prompt)
-  return ids.length > 0 ? ids : vocabulary.encode(END_OF_TALE)
+/** What the model reads: the end of another tale, so that it knows where it is, and the prompt. */
+function encodePrompt(vocabulary: Vocabulary, prompt: string): Int32Array {
+  return vocabulary.encode(END_OF_TALE + prompt)
 }
 
 /** Yields tokens until a stop sequence, the end of the tale or `maxTokens`; returns the finish reason. */
