@@ -346,7 +346,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     read,
     push(frame: Frame) {
       // `[DONE]` is sent by some compatible servers after message_stop, and means nothing here.
-      if (frame.data === '' || frame.data.trim() === '[DONE]') return []
+      if (frame.data === '' || frame.data.startsWith('[DONE]')) return []
       return read(parseFrameJson(frame.data, provider), frame.event)
     },
     end() {

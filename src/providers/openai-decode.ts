@@ -415,7 +415,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     read,
     push(frame: Frame) {
       // OpenRouter ends with [DONE], which the API itself does not.
-      if (frame.data === '' || frame.data.trim() === '[DONE]') return []
+      if (frame.data === '' || frame.data.startsWith('[DONE]')) return []
       const payload = parseFrameJson(frame.data, provider)
       const sequence = asNumber(own(payload, 'sequence_number'))
       // The same event delivered twice. A server that numbers everything 0 is not counting.

@@ -10,7 +10,10 @@ import { asArray, asCount, asNumber, asString, own } from './body.ts'
 
 /** Log-probabilities of one delta. */
 export function readLogprobs(logprobs: unknown): TokenLogprob[] {
-  return asArray(logprobs).flatMap((entry) => {
+  const entries = asArray(logprobs)
+  // Nearly always: this runs once per delta.
+  if (entries.length === 0) return []
+  return entries.flatMap((entry) => {
     const one = readLogprob(entry)
     if (one === undefined) return []
     const top = asArray(own(entry, 'top_logprobs')).flatMap((other) => readLogprob(other) ?? [])
