@@ -60,10 +60,9 @@ export function encodeResponses(request: Request, provider: string): EncodedResp
     parallel_tool_calls: request.parallelToolCalls,
   }
   const effort = encodeEffort(request, reasons, provider, warnings)
-  if (effort !== undefined) {
-    // Asking to reason asks to see it; a summary is all there is to see.
-    body['reasoning'] = effort === 'none' ? { effort } : { effort, summary: 'auto' }
-  }
+  // No `summary`: 400 "Your organization must be verified to generate reasoning summaries" (dozens of reports, 2026-01).
+  // `body: { reasoning: { summary: 'auto' } }` asks for one.
+  if (effort !== undefined) body['reasoning'] = { effort }
   for (const [field, wire] of [
     ['temperature', 'temperature'],
     ['topP', 'top_p'],

@@ -128,8 +128,12 @@ describe('reasoning effort', () => {
     ['gpt-6.1-terra', { budgetTokens: 0 }, 'none'],
     ['gpt-6.1-terra', { budgetTokens: 99_999 }, 'max'],
   ] as const)('of %s, asked for %o: %s', (model, reasoning, effort) => {
-    const sent = body({ model, reasoning })['reasoning']
-    expect(sent).toEqual(effort === 'none' ? { effort } : { effort, summary: 'auto' })
+    expect(body({ model, reasoning })['reasoning']).toEqual({ effort })
+  })
+
+  it('comes without a summary, which only verified organisations may ask for, unless asked', () => {
+    const asked = body({ reasoning: 'low', body: { reasoning: { summary: 'auto' } } })
+    expect(asked['reasoning']).toEqual({ effort: 'low', summary: 'auto' })
   })
 
   it('says what could not be done', () => {
