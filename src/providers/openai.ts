@@ -39,7 +39,9 @@ export interface OpenAIOptions {
 }
 
 /**
- * The codec for the Responses API and servers that speak it.
+ * The codec for the Responses API and servers that speak it. Reasoning comes back encrypted and goes along in the next
+ * turn; a readable summary, which OpenAI gives to verified organisations only, is asked for with
+ * `body: { reasoning: { summary: 'auto' } }`.
  *
  * @example createClient({ provider: openai({ apiKey }) }).complete('Hello', { model: 'gpt-6.1-terra' })
  */
