@@ -29,6 +29,9 @@ import { OPENAI_DIALECT, openaiChat } from './openai-chat.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 import { openai } from './openai.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { azureEmbeddings } from './azure-embeddings.ts'
+
 export type { AzureOptions }
 
 /** The only version of the model inference API that is generally known; `models/` demands one. (2026-11) */

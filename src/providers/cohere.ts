@@ -32,6 +32,9 @@ import { type ApiKey, keyAuthorize } from './key.ts'
 import { fromDataUrl, notMedia } from './media.ts'
 import { argsObject, isDefinition, objectSchema } from './tool-names.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { cohereEmbeddings } from './cohere-embeddings.ts'
+
 /** How to reach Cohere. */
 export interface CohereOptions {
   apiKey?: ApiKey

@@ -13,6 +13,9 @@ import type { ApiKey } from './key.ts'
 import { openaiChat } from './openai-chat.ts'
 import type { Dialect, DialectOption } from './openai-chat-dialect.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { openaiEmbeddings } from './openai-embeddings.ts'
+
 /** One row of the table. */
 export interface Vendor {
   /** Everything up to, and without, `/chat/completions`. */

@@ -17,6 +17,9 @@ import { createAnswer } from './gemini-decode.ts'
 import { encodeGemini } from './gemini-encode.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { geminiEmbeddings } from './gemini-embeddings.ts'
+
 /** How to reach Gemini's developer API. */
 export interface GeminiOptions {
   apiKey?: ApiKey

@@ -43,6 +43,9 @@ import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 import { argsObject, isDefinition } from './tool-names.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { ollamaEmbeddings } from './ollama-embeddings.ts'
+
 /** Where to find the server. */
 export interface OllamaOptions {
   /** Only Ollama's cloud (https://ollama.com) asks for one. */

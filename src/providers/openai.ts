@@ -17,6 +17,9 @@ import type { ApiKey } from './key.ts'
 import { createResponsesDecoder, decodeResponse } from './openai-decode.ts'
 import { encodeResponses } from './openai-encode.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { openaiEmbeddings } from './openai-embeddings.ts'
+
 /** Options of {@link openai}. */
 export interface OpenAIOptions {
   /** Key from https://platform.openai.com, or a function that fetches one. */

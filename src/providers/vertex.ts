@@ -19,6 +19,9 @@ import { geminiFormat } from './gemini.ts'
 import { encodeGemini } from './gemini-encode.ts'
 import { VERTEX, vertexAuthorize, type VertexOptions, vertexUrl } from './vertex-place.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { vertexEmbeddings } from './vertex-embeddings.ts'
+
 /** Anthropic's API version as Vertex calls it; there is no other. docs.cloud.google.com, use-claude (2026-11). */
 const ANTHROPIC_VERSION = 'vertex-2023-10-16'
 
