@@ -110,8 +110,9 @@ const DEFAULT_MAX_OBSERVED_DEPTH = 1024
 /** Most keys whose follower is remembered: an object used as a map has a new key every time. */
 const MAX_FOLLOWERS = 256
 
-/** Longest rope, in pieces. */
+/** Longest rope, in pieces; and the length in UTF-16 units from which a piece may stay a node of one. */
 const ROPE_PIECES = 256
+const LONG_PIECE = 1024
 
 /** An array or an object, seen as what both are: members by key. */
 type Container = Record<string | number, unknown>
@@ -195,6 +196,12 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
    */
   function append(piece: string): void {
     text = text === '' ? piece : text + piece
+    if (piece.length > LONG_PIECE) {
+      // Few nodes for much text: nothing to gain, and nothing to hold on to.
+      flat = text
+      filled = 0
+      return
+    }
     pieces[filled++] = piece
     if (filled === ROPE_PIECES) {
       flat += pieces.join('')

@@ -258,6 +258,15 @@ export function createToolCalls(options: ToolCallsOptions): ToolCalls {
       const index = readIndex(fragment.index)
       const id = readId(fragment.id)
       const name = typeof fragment.name === 'string' ? fragment.name : ''
+      if (id === '' && name === '' && index !== undefined && typeof fragment.args === 'string') {
+        // Nearly every fragment is more text of a call that is under way: no question arises.
+        const call = byIndex.get(index)
+        if (call !== undefined && !call.closed && call.id !== '' && !call.live.empty) {
+          current = call
+          if (fragment.args !== '') emit(call, fragment.args, out)
+          return
+        }
+      }
       const args = readWireArgs(fragment.args)
       const call = route(index, id, name, args)
       if (call === undefined) return

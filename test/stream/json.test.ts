@@ -462,3 +462,41 @@ describe('parsePartialJson', () => {
     })
   })
 })
+
+describe('createJsonParser, long strings', () => {
+  it('puts pieces of every length together, beyond the length at which ropes are made flat', () => {
+    const value = { s: Array.from({ length: 3000 }, (_, i) => `${i}\u00e9😀\n`).join('') }
+    const json = JSON.stringify(value)
+    for (const size of [1, 3, 7, 64, 1000, 1025, 5000]) {
+      const parser = createJsonParser()
+      for (let i = 0; i < json.length; i += size) parser.push(json.slice(i, i + size))
+      parser.end()
+      deepStrictEqual(parser.value, value)
+    }
+    // Long and short pieces in turns.
+    const parser = createJsonParser()
+    for (let i = 0, size = 1; i < json.length; i += size, size = size === 1 ? 2000 : 1) {
+      parser.push(json.slice(i, i + size))
+    }
+    parser.end()
+    deepStrictEqual(parser.value, value)
+  })
+
+  it('reads keys that are like, unlike, longer, shorter than the ones before', () => {
+    const rows = [
+      'name',
+      'name',
+      'nam',
+      'names',
+      'näme',
+      'näme',
+      'na"me',
+      '',
+      'name',
+      '__proto__',
+      '__proto__',
+    ]
+    const json = `[${rows.map((key, i) => `{"id":${i},${JSON.stringify(key)}:${i}}`).join(',')}]`
+    for (const pieces of splits(json)) deepStrictEqual(read(pieces, true).value, JSON.parse(json))
+  })
+})
