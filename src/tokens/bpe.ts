@@ -16,7 +16,15 @@
  */
 
 import { END_MARK, type Scanner } from './split.ts'
-import { MASK, NO_TOKEN, PADDING, type Vocabulary } from './vocabulary.ts'
+import {
+  bytesOfCharacter,
+  hash3,
+  MASK,
+  NO_TOKEN,
+  PADDING,
+  togetherBit,
+  type Vocabulary,
+} from './vocabulary.ts'
 
 /**
  * Would BPE leave the boundary between these two tokens alone? `at` is where it lies in `view`. Undoes the merges next
@@ -53,8 +61,10 @@ export function isBoundary(
   }
 }
 
+const RECENT_BITS = 11
+
 /** Up to this many bytes joining pairs is faster than searching: fewer lookups, and squares of small numbers. */
-const MERGE_BYTES = 32
+const MERGE_BYTES = 48
 
 /** Encodes pieces of one byte buffer into one id buffer. Holds scratch memory, so each encoding has one, reused. */
 export class PieceEncoder {
@@ -68,6 +78,11 @@ export class PieceEncoder {
   /** After `encodeRange(…, false)`: where the first piece begins that more text could still change. */
   resumeAt = 0
   #dead: Uint8Array = new Uint8Array(0)
+  /**
+   * Words of up to 12 bytes that were merged lately: `[word0, word1, word2, length << 3 | tokens, token, token, token,
+   * token]`. A text repeats its names and terms; 2,048 entries of 32 bytes, each found at one place only.
+   */
+  readonly #recent: Int32Array = new Int32Array(8 << RECENT_BITS)
   readonly #at: Int32Array = new Int32Array(MERGE_BYTES + 1)
   readonly #part: Int32Array = new Int32Array(MERGE_BYTES + 1)
   readonly #joined: Int32Array = new Int32Array(MERGE_BYTES + 1)
@@ -187,7 +202,66 @@ export class PieceEncoder {
    * new count. See the head of this file.
    */
   encodePiece(start: number, end: number, count: number): number {
-    return end - start <= MERGE_BYTES ? this.#merge(start, end, count) : this.#search(start, end, count)
+    const { vocabulary, bytes } = this
+    let from = start
+    // Characters no token holds side by side part the piece: in Chinese that is every second or third one.
+    let at = start
+    let left = 0
+    while (at < end) {
+      const byte = bytes[at]!
+      let character = byte
+      let after = at + 1
+      while (after < end && (bytes[after]! & 0xc0) === 0x80) character = (character << 8) | bytes[after++]!
+      // A character of four bytes is a negative number.
+      if (left !== 0 && (left > 0x7f || left < 0 || byte >= 0x80)) {
+        const { straddled, together } = vocabulary.crossings
+        const bit = togetherBit(left, character)
+        if (((together[bit >> 5]! >>> bit) & 1) === 0 && straddled[(bytes[at - 1]! << 8) | byte] === 0) {
+          count = this.#segment(from, at, count)
+          from = at
+        }
+      }
+      left = character
+      at = after
+    }
+    return this.#segment(from, end, count)
+  }
+
+  #segment(start: number, end: number, count: number): number {
+    const { vocabulary, view, ids } = this
+    const length = end - start
+    if (length > 12) {
+      return length <= MERGE_BYTES ? this.#merge(start, end, count) : this.#search(start, end, count)
+    }
+    const id = vocabulary.find(view, start, length)
+    if (id >= 0 && (length === 1 || vocabulary.parts[2 * id]! >= 0)) {
+      ids[count] = id
+      return count + 1
+    }
+    const recent = this.#recent
+    const w0 = view.getInt32(start, true) & MASK[3 * length]!
+    const w1 = view.getInt32(start + 4, true) & MASK[3 * length + 1]!
+    const w2 = view.getInt32(start + 8, true) & MASK[3 * length + 2]!
+    const entry = (hash3(w0, w1, w2) >>> (32 - RECENT_BITS)) << 3
+    const head = recent[entry + 3]!
+    if (
+      recent[entry] === w0 &&
+      recent[entry + 1] === w1 &&
+      recent[entry + 2] === w2 &&
+      head >> 3 === length
+    ) {
+      for (let i = 0; i < (head & 7); i++) ids[count++] = recent[entry + 4 + i]!
+      return count
+    }
+    const after = this.#merge(start, end, count)
+    if (after - count <= 4) {
+      recent[entry] = w0
+      recent[entry + 1] = w1
+      recent[entry + 2] = w2
+      recent[entry + 3] = (length << 3) | (after - count)
+      for (let i = 0; count + i < after; i++) recent[entry + 4 + i] = ids[count + i]!
+    }
+    return after
   }
 
   /** The textbook's way, on arrays: `at[i]` is where part i begins, `joined[i]` what it makes with part i + 1. */
@@ -197,15 +271,37 @@ export class PieceEncoder {
     const at = this.#at
     const part = this.#part
     const joined = this.#joined
-    let last = end - start - 1
-    for (let i = 0; i < last; i++) {
-      const byte = bytes[start + i]!
-      at[i] = start + i
-      part[i] = byteIds[byte]!
-      joined[i] = pairs[(byte << 8) | bytes[start + i + 1]!]!
+    let last = -1
+    for (let from = start; from < end;) {
+      const byte = bytes[from]!
+      let id = byteIds[byte]!
+      let length = 1
+      if (byte >= 0xc0) {
+        const { straddled } = vocabulary.crossings
+        const after = Math.min(from + bytesOfCharacter(byte), end)
+        if (
+          (from === start || straddled[(bytes[from - 1]! << 8) | byte] === 0) &&
+          (after === end || straddled[(bytes[after - 1]! << 8) | bytes[after]!] === 0)
+        ) {
+          const whole = vocabulary.find(view, from, after - from)
+          if (whole >= 0) {
+            id = whole
+            length = after - from
+          }
+        }
+      }
+      if (last >= 0) {
+        const span = from + length - at[last]!
+        joined[last] =
+          span === 2
+            ? pairs[(bytes[from - 1]! << 8) | byte]!
+            : vocabulary.find(view, at[last]!, span) & NO_TOKEN
+      }
+      last++
+      at[last] = from
+      part[last] = id
+      from += length
     }
-    at[last] = end - 1
-    part[last] = byteIds[bytes[end - 1]!]!
     at[last + 1] = end
     for (;;) {
       let lowest = NO_TOKEN

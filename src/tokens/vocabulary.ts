@@ -189,7 +189,7 @@ const ID_BITS = 20
 const ID_MASK = (1 << ID_BITS) - 1
 
 /** Hash of a key of up to 12 bytes; the top bits are the good ones. */
-function hash3(w0: number, w1: number, w2: number): number {
+export function hash3(w0: number, w1: number, w2: number): number {
   const h = Math.imul(w0, 0x9e3779b1) ^ Math.imul(w1, 0x85ebca6b) ^ Math.imul(w2, 0xc2b2ae35)
   return Math.imul(h ^ (h >>> 15), 0x2c1b3c6d)
 }
@@ -203,6 +203,64 @@ export const NO_TOKEN = 0x7fffffff
 /** Index of the length hints of a token that starts with these four bytes. */
 export function hintIndex(firstWord: number): number {
   return Math.imul(firstWord, 0x9e3779b1) >>> (32 - HINT_BITS)
+}
+
+/** Length in UTF-8 of the character that begins with this byte. */
+export function bytesOfCharacter(lead: number): number {
+  return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+}
+
+/**
+ * Where merging beyond ASCII can be cut short. Both tables are about boundaries between characters inside tokens.
+ *
+ * `straddled`, for the two bytes `last << 8 | first` around a boundary: 1 where some token crosses such a boundary and
+ * begins or ends inside a character. 207 of 65,536 in o200k_base. Everywhere else the bytes of a character join each
+ * other before they join anything outside, so merging may start from whole characters.
+ *
+ * `together`, a bit for each hash of two neighbouring characters: set where some token holds both. Where it is not set
+ * (and nothing straddles) no token reaches across, so the two sides can be encoded separately.
+ */
+export type Crossings = { readonly straddled: Uint8Array; readonly together: Int32Array }
+
+const TOGETHER_BITS = 21
+
+/** Bit of `together` for a character and the next one, each as its UTF-8 bytes in one number. */
+export function togetherBit(left: number, right: number): number {
+  const h = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b)
+  return Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) >>> (32 - TOGETHER_BITS)
+}
+
+function crossingsOf({ blob, offsets, size }: Vocabulary): Crossings {
+  const straddled = new Uint8Array(1 << 16)
+  const together = new Int32Array(1 << (TOGETHER_BITS - 5))
+  for (let id = 0; id < size; id++) {
+    const start = offsets[id]!
+    const end = offsets[id + 1]!
+    if (end - start < 2) continue
+    let wide = false
+    for (let at = start; at < end && !wide; at++) wide = blob[at]! >= 0x80
+    if (!wide) continue
+    let lead = end - 1
+    while (lead > start && (blob[lead]! & 0xc0) === 0x80) lead--
+    const whole = (blob[start]! & 0xc0) !== 0x80 && end - lead === bytesOfCharacter(blob[lead]!)
+    let left = 0
+    let character = blob[start]!
+    for (let at = start + 1; at <= end; at++) {
+      if (at < end && (blob[at]! & 0xc0) === 0x80) {
+        character = (character << 8) | blob[at]!
+        continue
+      }
+      if (left !== 0) {
+        const bit = togetherBit(left, character)
+        together[bit >> 5]! |= 1 << bit
+      }
+      if (at === end) break
+      if (!whole) straddled[(blob[at - 1]! << 8) | blob[at]!] = 1
+      left = character
+      character = blob[at]!
+    }
+  }
+  return { straddled, together }
 }
 
 /** See the head of this file. Fields are public and flat because the loops of `bpe.ts` read them directly. */
@@ -364,6 +422,14 @@ export class Vocabulary {
       if (id >= 0 && this.parts[2 * id]! >= 0) return id
     }
     return this.byteIds[view.getUint8(at)]!
+  }
+
+  #crossings: Crossings | undefined
+
+  /** What tokens do at character boundaries; gathered the first time a piece with characters beyond ASCII is merged. */
+  get crossings(): Crossings {
+    this.#crossings ??= crossingsOf(this)
+    return this.#crossings
   }
 
   #longHash(view: DataView, at: number, length: number): number {
