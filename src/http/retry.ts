@@ -27,6 +27,7 @@
 import { LlmError } from '../errors.ts'
 import type { Clock, Retry } from '../types.ts'
 import { sleep } from './clock.ts'
+import { STALE_CONNECTION } from './transport.ts'
 
 /** The policy with every default filled in. */
 export type RetryPolicy = Required<Retry>
@@ -89,7 +90,9 @@ export function retryDelayMs(
   const throttled = failure.kind === 'rate-limit' || failure.kind === 'overloaded'
   const pauseMs =
     hintMs === undefined ? backoffMs(policy, tries, throttled, random) : hintMs * (1 + HINT_JITTER * random())
-  const delayMs = Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), pauseMs)
+  // A connection that died in the pool: a new one is as good now as later.
+  const atOnce = failure.code === STALE_CONNECTION && tries === 1
+  const delayMs = Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), atOnce ? 0 : pauseMs)
   return delayMs < leftMs ? delayMs : undefined
 }
 

@@ -76,7 +76,7 @@ function badHeader(message: string): LlmError {
 
 /** What a runtime says where it says more than "failed". Codes, never messages: those differ in every runtime. */
 type CodeVerdict = {
-  kind: 'connect' | 'timeout' | 'protocol'
+  kind: 'config' | 'connect' | 'timeout' | 'protocol'
   phase: 'connect' | 'headers' | 'idle'
   retryable: boolean
   advice: string
@@ -138,6 +138,29 @@ function verdict(
   return { kind, phase, retryable, advice }
 }
 
+const PROXY: CodeVerdict = verdict(
+  'config',
+  'connect',
+  false,
+  'a proxy on the way wants a user name and a password',
+)
+
+/**
+ * Two failures that undici gives no code of their own (Node 20.20, observed 2026-11): a 101, and a 407, which `fetch`
+ * turns into an error that says nothing at all (newer versions name it).
+ */
+const MESSAGES: readonly (readonly [string, CodeVerdict])[] = [
+  ['bad upgrade', verdict('protocol', 'headers', false, 'the server wants to switch protocols')],
+  ['', PROXY],
+  ['proxy authentication required', PROXY],
+]
+
+/**
+ * `code` of a request that met a connection which the server had closed while it was idle. Every pool of connections
+ * has this race; a new connection settles it, so it says nothing about the server's health.
+ */
+export const STALE_CONNECTION = 'stale-connection'
+
 /** Codes after which nothing can have been sent, so nothing can have been charged. */
 const NEVER_SENT =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/
@@ -154,8 +177,21 @@ export function neverSent(error: LlmError): boolean {
 export function connectionError(url: string, cause: unknown): LlmError {
   if (LlmError.is(cause)) return cause
   const code = codeOf(cause)
-  const row = code === undefined ? undefined : CODES.find(([pattern]) => pattern.test(code))?.[1]
   const where = hostOf(url)
+  const inner = cause instanceof Error ? cause.cause : undefined
+  const row =
+    (inner instanceof Error && (code === undefined || code === 'UND_ERR_SOCKET')
+      ? MESSAGES.find(([message]) => message === inner.message)?.[1]
+      : undefined) ?? (code === undefined ? undefined : CODES.find(([pattern]) => pattern.test(code))?.[1])
+  if (row === undefined && isStale(cause)) {
+    return new LlmError({
+      kind: 'connect',
+      phase: 'connect',
+      code: STALE_CONNECTION,
+      message: `The request to ${where} met a connection that had been closed while it was idle.`,
+      cause,
+    })
+  }
   return new LlmError({
     kind: row?.kind ?? 'connect',
     phase: row?.phase ?? 'connect',
@@ -164,6 +200,16 @@ export function connectionError(url: string, cause: unknown): LlmError {
     message: `The request to ${where} failed before an answer came: ${row?.advice ?? 'the connection was lost'}.`,
     cause,
   })
+}
+
+/**
+ * undici says how much a connection had carried: one that is closed instead of answering, after earlier answers, was
+ * closed while it was idle. A reset says nothing of the kind and is an ordinary lost connection.
+ */
+function isStale(error: unknown): boolean {
+  const inner = error instanceof Error && error.cause !== undefined ? error.cause : error
+  const { socket } = (inner ?? {}) as { socket?: { bytesRead?: unknown } }
+  return codeOf(inner) === 'UND_ERR_SOCKET' && Number(socket?.bytesRead) > 0
 }
 
 /** The first code down the cause chain; Node puts it one level down, Bun on the error itself. */

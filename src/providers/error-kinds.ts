@@ -209,6 +209,8 @@ function kindOfStatus(status: number): ErrorKind {
   if (status === 401 || status === 403 || status === 498) return 'auth'
   if (status === 402) return 'billing'
   if (status === 404 || status === 410) return 'not-found'
+  // A proxy on the way wants a password; the provider never saw the request.
+  if (status === 407) return 'config'
   if (status === 413) return 'context-length'
   if (status === 429) return 'rate-limit'
   if (status === 503 || status === 529) return 'overloaded'

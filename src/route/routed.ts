@@ -18,6 +18,7 @@ import { openCall } from '../http/call.ts'
 import { sleep } from '../http/clock.ts'
 import { retryDelayMs } from '../http/retry.ts'
 import type { RetryPolicy } from '../http/retry.ts'
+import { STALE_CONNECTION } from '../http/transport.ts'
 import { createRequest, ownOptions } from '../request.ts'
 import { createAccumulator } from '../stream/accumulate.ts'
 import type { Accumulator, Facts } from '../stream/accumulate.ts'
@@ -177,7 +178,9 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
         const attempts = source?.facts().attempts ?? []
         if (attempts[0] !== undefined) attempts[0] = { ...attempts[0], delayMs }
         past.push(...attempts)
-        const outcome = open.signal.aborted ? 'ignored' : outcomeOf(error)
+        // A connection that died in the pool says nothing of the target; two in a row would.
+        const stale = error.code === STALE_CONNECTION && tries === 1
+        const outcome = open.signal.aborted || stale ? 'ignored' : outcomeOf(error)
         lane.breaker.record(outcome, permit, nowMs, outcome === 'throttled' ? error.retryAfterMs : undefined)
         if (open.signal.aborted) throw open.signal.reason
         if (outcome === 'failure' || outcome === 'throttled') {
