@@ -18,6 +18,8 @@ export function doubleMemory(length: number): Memory {
 
 /** Terms of a sum taken at a time: a 4-row slice of `a` and a 2-column slice of `b` stay in the first-level cache. */
 const CHUNK = 128
+/** Columns of `b` taken at a time: 256 kB, within the second-level cache. */
+const PANEL = 256
 
 /**
  * The product by register tiles: 4 × 2 outputs at a time, so that a number once loaded is used 2 or 4 times. Both
@@ -27,11 +29,10 @@ const CHUNK = 128
  */
 export function blockedGemm(f: Floats): Gemm {
   const left = new Float64Array(4 * CHUNK)
-  let right = new Float64Array(0)
+  const right = new Float64Array(CHUNK * PANEL)
 
   /** Columns of b in pairs, a missing last one as zeros: right[pair][k][2]. */
   function packRight(b: number, N: number, K: number, bRow: number): void {
-    if (right.length < (N + 1) * K) right = new Float64Array((N + 1) * K)
     for (let n = 0, to = 0; n < N; n += 2) {
       for (let at = b + n, k = 0; k < K; k++, at += bRow, to += 2) {
         right[to] = f[at]!
@@ -103,10 +104,14 @@ export function blockedGemm(f: Floats): Gemm {
   }
 
   return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
-    // Once even for K = 0, where the result is zeros.
-    for (let k = 0; k === 0 || k < K; k += CHUNK) {
-      const terms = Math.min(CHUNK, K - k)
-      chunk(out, a + k * aCol, b + k * bRow, M, N, terms, aRow, aCol, bRow, outRow, k === 0 ? add : 1)
+    for (let n = 0; n < N; n += PANEL) {
+      const columns = Math.min(PANEL, N - n)
+      // Once even for K = 0, where the result is zeros.
+      for (let k = 0; k === 0 || k < K; k += CHUNK) {
+        const terms = Math.min(CHUNK, K - k)
+        const [from, by] = [b + k * bRow + n, k === 0 ? add : 1]
+        chunk(out + n, a + k * aCol, from, M, columns, terms, aRow, aCol, bRow, outRow, by)
+      }
     }
   }
 }

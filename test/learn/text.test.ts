@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { lossChart } from '../../src/learn/chart.ts'
 import { createTape, gpt100 } from '../../src/learn/gpt100.ts'
-import { createModel, createVocabulary, generate } from '../../src/learn/llm500.ts'
+import { wasmMemory } from '../../src/learn/gemm-wasm.ts'
+import { createModel, createVocabulary, generate, load, loss } from '../../src/learn/llm500.ts'
+import { dequantize } from '../../src/learn/quantize.ts'
 import { createRandom } from '../../src/learn/random.ts'
 import { tale, tales } from '../../src/learn/tales.ts'
 import { presets, splitCorpus, stepFlops, trainPreset, trigramLoss } from '../../src/learn/train.ts'
@@ -152,6 +154,26 @@ describe('generation', () => {
     expect(long).toEqual(tail)
     expect(() => generate(model, []).next()).toThrow(/empty/)
     expect(() => generate(model, [7]).next()).toThrow(/not in 0\.\.4/)
+  })
+})
+
+describe('the embedded model', () => {
+  const file = readFileSync(new URL('../../fixtures/learn/tiny.llm', import.meta.url))
+  const { model, header } = load(dequantize(file), { batch: 32, memory: wasmMemory })
+
+  it('is under 1 MB and of the shape of the 5-minute preset', () => {
+    const { layers, heads, channels, context, steps } = presets['5min']
+    expect(file.length).toBeLessThan(1e6)
+    expect(model.shape).toMatchObject({ layers, heads, channels, context })
+    expect(header.step).toBe(steps)
+  })
+
+  it('knows tales it has not seen twice as well as trigrams do', () => {
+    const { vocabulary, train: seen, val } = splitCorpus(tales(600_000), model.shape.context)
+    expect(vocabulary.chars.join('')).toBe(header.chars)
+    const ids = val.subarray(0, model.rows)
+    const held = loss(model, ids, val.subarray(1, model.rows + 1))
+    expect(held).toBeLessThan(trigramLoss(seen, val, model.shape.vocab) / 2)
   })
 })
 
