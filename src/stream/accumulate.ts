@@ -4,8 +4,8 @@
  * In:  StreamEvents in order. Out: at any moment the answer so far, at the end the completion.
  * It is told only what the consumer was told, so `partial` is exactly what somebody has seen: an answer can be
  * continued from it without losing or repeating a letter.
- * Cost: O(1) per event. Text is kept as a list of pieces, joined every 512: `text += delta` for each of five million
- * deltas would hold 32 bytes of rope for every four characters.
+ * Cost: O(1) per event. Text is kept as a list of pieces; small ones are joined every 512, because a string of four
+ * characters takes 24 bytes and a rope 32 more. Large ones stay as they are, shared with whoever else holds them.
  * Not here: timing, attempts, cost: events do not say those (client.ts supplies them as Facts).
  */
 
@@ -60,26 +60,33 @@ const NO_TIMING: Timing = {
   interTokenMs: undefined,
 }
 
-/** Pieces between two joins. 512 four-character deltas make one flat string of 2 KB. */
-const PIECES = 512
+/** Pieces between two looks at their size. 512 four-character deltas make one flat string of 2 KB. */
+const RUN = 512
+/** Average length from which a piece is not worth copying. */
+const LARGE_CHARS = 64
 
 /** Text that grows by small pieces. */
 class GrowingText {
-  #joined = ''
   #pieces: string[] = []
+  /** Pieces since the last look, and their characters. */
+  #fresh = 0
+  #chars = 0
 
   push(piece: string): void {
-    if (this.#pieces.push(piece) >= PIECES) this.#join()
+    this.#pieces.push(piece)
+    this.#chars += piece.length
+    if (++this.#fresh < RUN) return
+    if (this.#chars < RUN * LARGE_CHARS) this.#pieces.push(this.#pieces.splice(-RUN).join(''))
+    this.#fresh = this.#chars = 0
   }
 
   toString(): string {
-    if (this.#pieces.length > 0) this.#join()
-    return this.#joined
-  }
-
-  #join(): void {
-    this.#joined += this.#pieces.join('')
-    this.#pieces = []
+    // Added up, not joined: this makes a rope over the pieces instead of a second copy of a large answer.
+    let whole = ''
+    for (const piece of this.#pieces) whole += piece
+    this.#pieces = [whole]
+    this.#fresh = this.#chars = 0
+    return whole
   }
 }
 
