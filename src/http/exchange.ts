@@ -14,6 +14,7 @@ import { openWindows, concat, type Windows } from './bytes.ts'
 import type { Call } from './call.ts'
 import { onAbort, orAbort, sleep } from './clock.ts'
 import { createDeadlines, limitMs, type Deadlines } from './deadlines.ts'
+import type { Redactor } from './redact.ts'
 import { retryAfterMs } from './retry-after.ts'
 import { checkResponse, connectionError, hostOf, neverSent } from './transport.ts'
 
@@ -103,7 +104,8 @@ export async function exchange(
     call.tell('onAttempt', { attempt: call.attempts.length, url: http.url.replace(/[?#].*/, '') })
     const response = await send(http)
     attempt.status = response.status
-    const requestId = requestIdOf(response.headers)
+    // Masked like everything a server says: some echo the request's own headers.
+    const requestId = requestIdOf(response.headers, redactor)
     if (requestId !== undefined) attempt.requestId = requestId
     call.tell('onResponse', {
       attempt: call.attempts.length,
@@ -263,10 +265,10 @@ const REQUEST_ID_HEADERS = [
   'cf-ray',
 ]
 
-function requestIdOf(headers: Headers): string | undefined {
+function requestIdOf(headers: Headers, redactor: Redactor): string | undefined {
   for (const name of REQUEST_ID_HEADERS) {
     const value = headers.get(name)
-    if (value !== null) return value.slice(0, 200)
+    if (value !== null) return redactor.text(value).slice(0, 200)
   }
   return undefined
 }

@@ -59,8 +59,17 @@ export function createRedactor(): Redactor {
     // An abort's cause is the caller's own reason and is handed back as it came.
     const kept = value.kind === 'aborted' ? value.cause : cause(value.cause, depth)
     const message = text(value.message)
-    if (message === value.message && kept === value.cause) return value
-    return value.with({ message, cause: kept })
+    const code = value.code === undefined ? undefined : text(value.code)
+    const requestId = value.requestId === undefined ? undefined : text(value.requestId)
+    if (
+      message === value.message &&
+      code === value.code &&
+      requestId === value.requestId &&
+      kept === value.cause
+    ) {
+      return value
+    }
+    return value.with({ message, code, requestId, cause: kept })
   }
 
   return {

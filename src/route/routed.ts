@@ -168,6 +168,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       try {
         source = sourceOf(await lane.client(), asked, childOptions(open, options))
         const held = await source.next()
+        bookDelay(source, delayMs)
         lane.breaker.record('success', permit, clock.nowMs())
         lane.ttft.observe(clock.nowMs() - startMs, clock.nowMs())
         return { lane, source, offsetMs: startMs - open.startMs, held: held ?? [], counted: true }
@@ -175,9 +176,10 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
         lane.inFlight--
         const nowMs = clock.nowMs()
         const error = failed(source, thrown)
-        const attempts = source?.facts().attempts ?? []
-        if (attempts[0] !== undefined) attempts[0] = { ...attempts[0], delayMs }
-        past.push(...attempts)
+        if (source !== undefined) {
+          bookDelay(source, delayMs)
+          past.push(...source.facts().attempts)
+        }
         // A connection that died in the pool says nothing of the target; two in a row would.
         const stale = error.code === STALE_CONNECTION && tries === 1
         const outcome = open.signal.aborted || stale ? 'ignored' : outcomeOf(error)
@@ -332,6 +334,12 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       else call.tell('onFinish', { completion: outcome.completion })
     },
   }
+}
+
+/** The pause was the router's; the target's own record begins after it. In place: the attempt is still being written. */
+function bookDelay(source: RunSource, delayMs: number): void {
+  const [first] = source.facts().attempts
+  if (first !== undefined) first.delayMs = delayMs
 }
 
 /** After content, these mean that the answer could have gone on; the rest are decisions. */
