@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../src/provider.ts'
 import { answerOf, chunk, SSE } from '../server.ts'
 import { selfSigned } from './certificate.ts'
 import type { Expected, Fault } from './harness.ts'
+import { holding } from './matchers.ts'
 import { http, raw, refused, secure } from './server.ts'
 
 /** What Node's fetch rejects with: the reason stands one level down. */
@@ -260,11 +261,3 @@ export const SLOW: Fault[] = [
     expected: { tries: 1, failsOver: false, health: 'closed', kind: 'interrupted' },
   },
 ]
-
-/** A matcher for vitest's `toMatchObject` without importing vitest into data. */
-function holding(part: string): { asymmetricMatch(value: unknown): boolean; toString(): string } {
-  return {
-    asymmetricMatch: (value) => String(value).includes(part),
-    toString: () => `a string with ${part}`,
-  }
-}
