@@ -1,26 +1,17 @@
-/**
- * Runs every program in scripts/examples as its reader would, with its model replaced by a server on loopback: a
- * preloaded module sends whatever goes to a provider's host there instead. The programs themselves are not touched.
- */
+/** Every program in scripts/examples, run as its reader would run it (see programs.ts). */
 
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { LLMock } from '@copilotkit/aimock'
-import { build } from 'esbuild'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openPrograms, root } from './programs.ts'
+import type { Programs, Ran } from './programs.ts'
 
-const root = resolve(import.meta.dirname, '..')
-const folder = join(root, 'scripts/examples')
-let work = ''
-let mock: LLMock
-/** Ollama and llama.cpp are looked for on their own ports; here nothing answers on the first, the mock on the second. */
-let preload = ''
+const examples = join(root, 'scripts/examples')
+let programs: Programs
 
 beforeAll(async () => {
-  work = mkdtempSync(join(tmpdir(), 'examples-'))
-  mock = new LLMock({ port: 0 })
+  programs = await openPrograms()
+  const { mock } = programs
   mock.onTurn(0, /Berlin/, { toolCalls: [{ name: 'time_now', arguments: '{"timeZone":"Europe/Berlin"}' }] })
   mock.onTurn(1, /Berlin/, { content: 'That is the time in Berlin.' })
   mock.onMessage(/lighthouse/, { content: 'The keeper lit the lamp. A ship turned. Morning came.' })
@@ -37,67 +28,22 @@ beforeAll(async () => {
   mock.onMessage(/backwards/, { content: '38; the largest is 93.' })
   mock.onMessage(/sky/, { content: 'Rayleigh scattering favours blue.' })
   mock.onMessage(/haiku/, { content: 'Silicon whispers.' })
-  await mock.start()
-  preload = join(work, 'preload.mjs')
-  writeFileSync(
-    preload,
-    `const own = globalThis.fetch
-     globalThis.fetch = (url, init) => {
-       const asked = new URL(url)
-       if (asked.port === '11434') return Promise.reject(new TypeError('fetch failed'))
-       return own(new URL(asked.pathname + asked.search, ${JSON.stringify(mock.url)}), init)
-     }`,
-  )
+  mock.onTurn(0, /2 and 40/, { toolCalls: [{ name: 'add', arguments: '{"a":2,"b":40}' }] })
+  mock.onTurn(1, /2 and 40/, { content: 'The server says 42.' })
 })
-afterAll(async () => {
-  await mock.stop()
-  rmSync(work, { recursive: true, force: true })
-})
-
-const KEYS = { OPENAI_API_KEY: 'k', ANTHROPIC_API_KEY: 'k', GEMINI_API_KEY: 'k' }
-
-/** Bundles an example for Node; the packages it names are found as its reader would have them. */
-async function bundle(name: string, platform: 'node' | 'browser' | 'neutral' = 'node'): Promise<string> {
-  const outfile = join(work, name.replace(/\.ts$/, '.mjs'))
-  await build({
-    entryPoints: [join(folder, name)],
-    bundle: true,
-    platform,
-    format: 'esm',
-    outfile,
-    tsconfig: join(root, 'tsconfig.json'),
-  })
-  return outfile
-}
-
-interface Ran {
-  code: number | null
-  out: string
-  err: string
-}
+afterAll(() => programs.close())
 
 async function run(name: string, args: string[] = [], input = ''): Promise<Ran> {
-  const program = await bundle(name)
-  return new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', preload, program, ...args], {
-      cwd: folder,
-      env: { PATH: process.env['PATH'], ...KEYS },
-    })
-    let out = ''
-    let err = ''
-    child.stdout.on('data', (data) => (out += String(data)))
-    child.stderr.on('data', (data) => (err += String(data)))
-    child.stdin.end(input)
-    child.on('close', (code) => done({ code, out, err }))
-  })
+  return programs.run(await programs.bundle({ file: join(examples, name) }), { args, input, cwd: examples })
 }
 
 describe('examples', () => {
   it('are each at most 40 lines', () => {
-    for (const name of readdirSync(folder)) {
-      expect(readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').length, name).toBeLessThanOrEqual(
-        40,
-      )
+    for (const name of readdirSync(examples)) {
+      expect(
+        readFileSync(join(examples, name), 'utf8').trimEnd().split('\n').length,
+        name,
+      ).toBeLessThanOrEqual(40)
     }
   })
 
@@ -110,7 +56,7 @@ describe('examples', () => {
     )
   })
 
-  it('chat-tools: the model looks at the clock, and knows the answer', async () => {
+  it('chat-tools: the model looks at the clock, and answers with it', async () => {
     const { code, out } = await run('chat-tools.ts', [], 'What time is it in Berlin?\n\n')
     expect(code).toBe(0)
     expect(out).toContain('[time_now {"timeZone":"Europe/Berlin"}]')
@@ -149,36 +95,32 @@ describe('examples', () => {
   })
 
   it('worker: a proxy for the page, run as the Worker it is', async () => {
-    const { default: worker } = (await import(await bundle('worker.ts', 'neutral'))) as {
+    const file = await programs.bundle({ file: join(examples, 'worker.ts') }, 'neutral')
+    const { default: worker } = (await import(file)) as {
       default: { fetch(request: Request, env: { ANTHROPIC_API_KEY: string }): Promise<Response> }
     }
     const own = globalThis.fetch
-    globalThis.fetch = (url, init) => own(new URL(new URL(String(url)).pathname, mock.url), init)
+    globalThis.fetch = (url, init) => own(new URL(new URL(String(url)).pathname, programs.mock.url), init)
     try {
-      const post = (body: string): Promise<Response> =>
-        worker.fetch(new Request('http://w/', { method: 'POST', body }), { ANTHROPIC_API_KEY: 'k' })
-      const response = await post('{"prompt":"Why is the sky blue?"}')
+      const ask = (init: RequestInit): Promise<Response> =>
+        worker.fetch(new Request('http://w/', init), { ANTHROPIC_API_KEY: 'k' })
+      const response = await ask({ method: 'POST', body: '{"prompt":"Why is the sky blue?"}' })
       expect(response.headers.get('content-type')).toContain('text/event-stream')
       const text = await response.text()
       expect(text).toContain('"type":"finish"')
       expect(text.match(/"text":"([^"]*)"/g)?.join('')).toContain('Rayleigh')
-      expect((await worker.fetch(new Request('http://w/'), { ANTHROPIC_API_KEY: 'k' })).status).toBe(405)
-      expect(
-        (
-          await worker.fetch(new Request('http://w/', { method: 'OPTIONS' }), { ANTHROPIC_API_KEY: 'k' })
-        ).headers.get('access-control-allow-origin'),
-      ).toBe('*')
+      expect((await ask({})).status).toBe(405)
+      expect((await ask({ method: 'OPTIONS' })).headers.get('access-control-allow-origin')).toBe('*')
     } finally {
       globalThis.fetch = own
     }
   })
 
   it.each([
-    ['deno-server.ts', 'Deno'],
-    ['bun-server.ts', 'Bun'],
-  ])('%s: answers a request', async (name, runtime) => {
-    const program = await bundle(name)
-    const shim = join(work, `${runtime}.mjs`)
+    ['deno-server.ts', 'Deno', 'text/event-stream'],
+    ['bun-server.ts', 'Bun', 'text/plain'],
+  ])('%s: answers a request', async (name, runtime, type) => {
+    const shim = join(programs.folder, `${runtime}.mjs`)
     // The runtime's server is one function; the runtimes themselves are visited by the runtime matrix.
     writeFileSync(
       shim,
@@ -190,57 +132,36 @@ describe('examples', () => {
          },
        }`,
     )
-    const { out } = await new Promise<Ran>((done) => {
-      const child = spawn(process.execPath, ['--import', preload, '--import', shim, program], {
-        env: { PATH: process.env['PATH'], ...KEYS },
-      })
-      let text = ''
-      child.stdout.on('data', (data) => (text += String(data)))
-      child.stderr.on('data', (data) => (text += String(data)))
-      child.on('close', (code) => done({ code, out: text, err: '' }))
+    const { out } = await programs.run(await programs.bundle({ file: join(examples, name) }), {
+      preloads: [shim],
     })
     expect(out).toContain('Rayleigh')
-    expect(out).toContain(runtime === 'Deno' ? 'text/event-stream' : 'text/plain')
+    expect(out).toContain(type)
   })
-})
 
-describe('mcp', () => {
-  const modules = join(root, '.cache/examples/node_modules')
-  it.skipIf(!existsSync(join(modules, '@modelcontextprotocol/sdk')))(
-    'mcp: the tools of a server reach the model, its results come back (skipped: npm run examples:install was not run)',
+  const cache = join(root, '.cache/examples')
+  const installed = existsSync(join(cache, 'node_modules/@modelcontextprotocol/sdk'))
+  it.skipIf(!installed)(
+    'mcp: a server’s tools reach the model, its results come back (skipped unless npm run examples:install was run)',
     async () => {
-      const server = join(root, '.cache/examples/server.mjs')
-      mkdirSync(join(root, '.cache/examples'), { recursive: true })
+      mkdirSync(cache, { recursive: true })
+      const server = join(cache, 'server.mjs')
       writeFileSync(
         server,
         `import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
        import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js'
        import { z } from 'zod'
        const server = new McpServer({ name: 's', version: '1.0.0' })
-       server.registerTool('add', { description: 'adds', inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }) => ({ content: [{ type: 'text', text: String(a + b) }] }))
+       server.registerTool('add', { description: 'adds', inputSchema: { a: z.number(), b: z.number() } },
+         async ({ a, b }) => ({ content: [{ type: 'text', text: String(a + b) }] }))
        await server.connect(new StdioServerTransport())`,
       )
-      mock.onTurn(0, /2 and 40/, { toolCalls: [{ name: 'add', arguments: '{"a":2,"b":40}' }] })
-      mock.onTurn(1, /2 and 40/, { content: 'The server says 42.' })
-      const program = join(root, '.cache/examples/mcp.mjs')
-      await build({
-        entryPoints: [join(folder, 'mcp.ts')],
-        bundle: true,
-        platform: 'node',
-        format: 'esm',
-        outfile: program,
-        tsconfig: join(root, 'tsconfig.json'),
-        external: ['@modelcontextprotocol/*'],
-      })
-      const out = await new Promise<string>((done) => {
-        const child = spawn(process.execPath, ['--import', preload, program, process.execPath, server], {
-          env: { PATH: process.env['PATH'], ...KEYS },
-        })
-        let text = ''
-        child.stdout.on('data', (data) => (text += String(data)))
-        child.stderr.on('data', (data) => (text += String(data)))
-        child.on('close', () => done(text))
-      })
+      const bundled = await programs.bundle({ file: join(examples, 'mcp.ts') }, 'node', [
+        '@modelcontextprotocol/*',
+      ])
+      const program = join(cache, 'mcp.mjs')
+      writeFileSync(program, readFileSync(bundled))
+      const { out } = await programs.run(program, { args: [process.execPath, server] })
       expect(out).toContain('The server says 42.')
     },
   )
