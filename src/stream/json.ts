@@ -154,6 +154,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   let guess = ''
   let guessed = 0
   let keyExtraBytes = 0
+  let keyHasEscapes = false
   let hexValue = 0
   let hexDigits = 0
   let numberState = MINUS
@@ -358,6 +359,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   function startKey(input: string, i: number): number {
     lastKey = state === KEY ? (key as string) : ''
     keyExtraBytes = extraBytes
+    keyHasEscapes = false
     const follower = followers.get(lastKey)
     if (follower === undefined) {
       startText(true)
@@ -390,8 +392,10 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   }
 
   function closeKey(whole: string): void {
-    // Only keys of one byte per character: comparing does not count bytes.
-    if (keyExtraBytes === extraBytes && followers.size < MAX_FOLLOWERS) followers.set(lastKey, whole)
+    // Only keys that stand in the text as they are, of one byte per character: comparing neither decodes nor counts.
+    if (!keyHasEscapes && keyExtraBytes === extraBytes && followers.size < MAX_FOLLOWERS) {
+      followers.set(lastKey, whole)
+    }
     key = whole
     state = COLON
   }
@@ -407,6 +411,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   /** Reads the character after a backslash. */
   function readEscape(input: string, i: number): number {
     const code = input.charCodeAt(i)
+    if (inKey) keyHasEscapes = true
     if (code === 117) {
       hexValue = 0
       hexDigits = 0

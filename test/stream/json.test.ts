@@ -192,6 +192,12 @@ const jsonText: fc.Arbitrary<string> = fc.oneof(
   fc
     .tuple(fc.jsonValue({ stringUnit: 'binary' }), fc.constantFrom('\t', '  ', '\n', 1))
     .map(([value, space]) => JSON.stringify(value, null, space)),
+  // Objects of few and treacherous keys, again and again.
+  fc
+    .array(
+      fc.dictionary(fc.constantFrom('', 'a', 'ab', '"', '\\', '"a', '\n', 'é', '😀', '__proto__'), fc.nat(9)),
+    )
+    .map((rows) => JSON.stringify(rows)),
   // Every UTF-16 unit as an escape, halves of pairs too.
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 12 }).map((codes) => {
     const escapes = codes.map((code) => `\\u${code.toString(16).padStart(4, '0')}`).join('')
@@ -483,7 +489,7 @@ describe('createJsonParser, long strings', () => {
   })
 
   it('reads keys that are like, unlike, longer, shorter than the ones before', () => {
-    const rows = [
+    const names = [
       'name',
       'name',
       'nam',
@@ -496,7 +502,15 @@ describe('createJsonParser, long strings', () => {
       '__proto__',
       '__proto__',
     ]
+    // What an escape stands for must never be taken for the text of the next key.
+    const rows = [...names, '"', '', '\\', '\\', '\n', '\n', '"', '"x']
     const json = `[${rows.map((key, i) => `{"id":${i},${JSON.stringify(key)}:${i}}`).join(',')}]`
     for (const pieces of splits(json)) deepStrictEqual(read(pieces, true).value, JSON.parse(json))
+  })
+
+  it('sees a raw control character in a key, also where the key before had it escaped', () => {
+    for (const pieces of splits('[{"a\\nb":1},{"a\nb":2}]')) {
+      expect(read(pieces, false).error).toMatchObject({ offset: 15 })
+    }
   })
 })
