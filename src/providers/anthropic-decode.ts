@@ -11,6 +11,7 @@ import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { Json, Origin, Request, Source, StreamEvent, Usage } from '../types.ts'
+import { createSkeleton } from '../wire/skeleton.ts'
 import { ANSWER_TOOL, ANTHROPIC, answersByTool } from './anthropic-encode.ts'
 import { CUT_REASONS, limitWarning, readUsage, reasonOf } from './anthropic-finish.ts'
 import { asArray, asRecord, asString, invalidArgsObject, own, parseFrameJson } from './body.ts'
@@ -61,6 +62,20 @@ type Block =
   | { kind: 'tool'; origin: Origin | undefined }
   | { kind: 'provider'; value: Record<string, unknown>; input: string }
 
+/** A `content_block_delta` that says one string, `delta[field]`. */
+interface Piece {
+  index: number
+  delta: Record<string, unknown>
+  field: string
+}
+
+/** Deltas of which `change` reads one string and keeps nothing else. */
+const TEXT_FIELDS: Readonly<Record<string, string>> = {
+  text_delta: 'text',
+  thinking_delta: 'thinking',
+  input_json_delta: 'partial_json',
+}
+
 /** Makes the decoder of one answer. `provider` is who sends it; parts are marked as Anthropic's in any case. */
 export function createMessagesDecoder(provider: string, request?: Request): MessagesDecoder {
   const answerTool = request !== undefined && answersByTool(request) ? ANSWER_TOOL : undefined
@@ -80,6 +95,8 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   let closing: number | undefined
   let usage: Record<string, unknown> = {}
   let finish: Record<string, unknown> | undefined
+  // Nearly every event is the one before it with another text: it is recognised instead of parsed.
+  const skeleton = createSkeleton<Piece>()
 
   function start(message: Record<string, unknown>, out: StreamEvent[]): void {
     const newId = asString(own(message, 'id')) ?? ''
@@ -342,12 +359,28 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     return out
   }
 
+  /** Reads the event of a piece once more, with another text. */
+  function again({ index, delta, field }: Piece, text: string): StreamEvent[] {
+    const out: StreamEvent[] = []
+    if (done) return out
+    delta[field] = text
+    settle(out)
+    change(index, delta, out)
+    return out
+  }
+
   return {
     read,
     push(frame: Frame) {
       // `[DONE]` is sent by some compatible servers after message_stop, and means nothing here.
       if (frame.data === '' || frame.data.startsWith('[DONE]')) return []
-      return read(parseFrameJson(frame.data, provider), frame.event)
+      const known = skeleton.match(frame.data)
+      if (known !== undefined) return again(skeleton.tag!, known)
+      const payload = parseFrameJson(frame.data, provider)
+      const out = read(payload, frame.event)
+      const piece = pieceOf(payload)
+      if (piece !== undefined) skeleton.learn(frame.data, String(piece.delta[piece.field]), piece)
+      return out
     },
     end() {
       if (!stopped) {
@@ -376,6 +409,19 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
       return readUsage(usage)
     },
   }
+}
+
+function pieceOf(payload: unknown): Piece | undefined {
+  const delta = asRecord(own(payload, 'delta'))
+  const index = own(payload, 'index')
+  const field = asString(own(TEXT_FIELDS, asString(own(delta, 'type')) ?? ''))
+  return delta !== undefined &&
+    field !== undefined &&
+    own(payload, 'type') === 'content_block_delta' &&
+    typeof index === 'number' &&
+    typeof own(delta, field) === 'string'
+    ? { index, delta, field }
+    : undefined
 }
 
 function cite(block: Block & { kind: 'text' }, citation: unknown): void {

@@ -9,7 +9,7 @@
  */
 
 import { LlmError } from '../errors.ts'
-import { createToolCalls } from '../stream/tool-calls.ts'
+import { createToolCalls, type ToolCallFragment } from '../stream/tool-calls.ts'
 import type {
   FinishReason,
   ImagePart,
@@ -34,13 +34,20 @@ import {
   nonEmpty,
   readLogprobs,
   readUsage,
+  REASONING_FIELDS,
   sameCall,
+  singleOf,
+  type Single,
 } from './openai-chat-pieces.ts'
 import { createThinkSplitter } from './think-tags.ts'
 
 /** Reads the chunks of one answer. */
 export interface ChatReader {
   push(chunk: unknown): StreamEvent[]
+  /** All that the chunk just read says, when that is one string. */
+  single(chunk: unknown): Single | undefined
+  /** Reads the chunk of `single` again, with `text` for its string. */
+  again(single: Single, text: string): StreamEvent[]
   /** The `[DONE]` line, or the end of a JSON body: nothing is missing. */
   markDone(): void
   end(): StreamEvent[]
@@ -71,9 +78,6 @@ const FINISH: Readonly<Record<Exclude<FinishReason, 'pause' | 'unknown'>, string
 
 /** Reasons that are failures. network_error: Z.ai; insufficient_system_resource: DeepSeek; error: OpenRouter, Mistral. */
 const FAILED = 'error network_error insufficient_system_resource'
-
-/** Fields that carry reasoning text; the first that holds any is read, since proxies fill two with the same. */
-const REASONING_FIELDS = ['reasoning_content', 'reasoning', 'reasoning_text', 'thinking'] as const
 
 /** Makes the reader of one answer. */
 export function createChatReader(options: ChatReaderOptions): ChatReader {
@@ -215,12 +219,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       args = customCalls.has(key) ? piece : `{"input":"${piece}`
       customCalls.set(key, { index, id: callId })
     }
-    const before = out.length
-    calls.push({ index, id: callId, name: own(target, 'name') ?? undefined, args }, out)
-    const event = out.length > before ? out.at(-1) : undefined
-    callPart =
-      (index === undefined ? undefined : calls.partOf(index)) ??
-      (event !== undefined && 'part' in event ? event.part : callPart)
+    addFragment({ index, id: callId, name: own(target, 'name') ?? undefined, args }, out)
     const extra = asRecord(own(call, 'extra_content'))
     if (callPart !== undefined && (extra !== undefined ? isShallow(extra) : custom !== undefined)) {
       callExtras.set(callPart, {
@@ -229,6 +228,15 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
         ...(custom === undefined ? {} : { custom: true }),
       })
     }
+  }
+
+  function addFragment(fragment: ToolCallFragment, out: StreamEvent[]): void {
+    const before = out.length
+    calls.push(fragment, out)
+    const event = out.length > before ? out.at(-1) : undefined
+    callPart =
+      (fragment.index === undefined ? undefined : calls.partOf(fragment.index)) ??
+      (event !== undefined && 'part' in event ? event.part : callPart)
   }
 
   function addSource(source: Source, out: StreamEvent[]): boolean {
@@ -410,6 +418,20 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       keepUsage(own(record, 'usage') ?? own(own(record, 'x_groq'), 'usage'))
       // Perplexity ends with this object and without [DONE].
       if (own(record, 'object') === 'chat.completion.done') done = true
+      return out
+    },
+    single: (chunk) => (done ? undefined : singleOf(chunk, choiceIndex)),
+    again(single, text) {
+      const out: StreamEvent[] = []
+      if (done) return out
+      if (single.what === 'text') readContent(text, out)
+      else if (single.what === 'call') {
+        const { index, id, name } = single
+        addFragment(
+          { index: index ?? undefined, id: id ?? undefined, name: name ?? undefined, args: text },
+          out,
+        )
+      } else if (text !== '') emitReasoning(text, single.field, out)
       return out
     },
     markDone() {

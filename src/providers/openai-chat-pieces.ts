@@ -83,6 +83,65 @@ export function isPlain(delta: Record<string, unknown>): boolean {
   return true
 }
 
+/** All that a chunk says, when that is one string. */
+export type Single =
+  | { what: 'text'; text: string }
+  | { what: 'reasoning'; text: string; field: string }
+  | { what: 'call'; text: string; index: unknown; id: unknown; name: unknown }
+
+/** Fields that carry reasoning text; the first that holds any is read, since proxies fill two with the same. */
+export const REASONING_FIELDS = ['reasoning_content', 'reasoning', 'reasoning_text', 'thinking'] as const
+
+/**
+ * The one string of a chunk that says nothing else to a reader who has read it: such a chunk with another string in
+ * its place need not be parsed. Undefined where that is not certain. Anything unusual makes it so: usage, citations,
+ * logprobs, another choice, a reason to finish, a second field that is not empty.
+ */
+export function singleOf(chunk: unknown, choiceIndex: unknown): Single | undefined {
+  const record = asRecord(chunk)
+  const choices = own(record, 'choices')
+  if (record === undefined || !Array.isArray(choices) || choices.length !== 1) return undefined
+  for (const key of Object.keys(record)) {
+    if (key !== 'choices' && typeof record[key] === 'object' && record[key] !== null) return undefined
+  }
+  const choice: unknown = choices[0]
+  const delta = asRecord(own(choice, 'delta'))
+  if (delta === undefined || (own(choice, 'index') ?? 0) !== choiceIndex) return undefined
+  for (const field of ['usage', 'logprobs', 'finish_reason', 'error']) {
+    if (!isNothing(own(choice, field))) return undefined
+  }
+  const said = Object.keys(delta).filter((key) => key !== 'role' && !isNothing(delta[key]))
+  const [field = ''] = said
+  if (said.length !== 1) return undefined
+  const value = delta[field]
+  if (field === 'content') return typeof value === 'string' ? { what: 'text', text: value } : undefined
+  if (field === 'tool_calls') return singleCall(value)
+  return typeof value === 'string' && REASONING_FIELDS.includes(field as never)
+    ? { what: 'reasoning', text: value, field }
+    : undefined
+}
+
+function singleCall(calls: unknown): Single | undefined {
+  const [call, more] = asArray(calls)
+  const target = asRecord(own(call, 'function'))
+  const args = own(target, 'arguments')
+  if (more !== undefined || target === undefined || typeof args !== 'string') return undefined
+  if (Object.keys(call as object).some((key) => !CALL_FIELDS.includes(key))) return undefined
+  return {
+    what: 'call',
+    text: args,
+    index: own(call, 'index'),
+    id: own(call, 'id'),
+    name: own(target, 'name'),
+  }
+}
+
+const CALL_FIELDS: readonly string[] = ['index', 'id', 'type', 'function']
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+}
+
 /** Merges a streamed detail into the one it continues: same index and type (OpenRouter; one index per block). */
 export function addDetail(details: Record<string, unknown>[], value: unknown): void {
   const detail = asRecord(value)

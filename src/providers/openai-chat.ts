@@ -10,14 +10,19 @@
 
 import type { Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
+import { createSkeleton } from '../wire/skeleton.ts'
 import { createSseDecoder } from '../wire/sse.ts'
 import { asArray, asString, endpoint, jsonBody, own, parseFrameJson } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 import { createChatReader, type ChatReader } from './openai-chat-decode.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
+import type { Single } from './openai-chat-pieces.ts'
 import { encodeChat, MAX_TOOL_NAME } from './openai-chat-encode.ts'
 import { toolNames } from './tool-names.ts'
+
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { openaiEmbeddings } from './openai-embeddings.ts'
 
 /** Where to find the server, and how it differs. */
 export interface OpenAIChatOptions {
@@ -56,6 +61,8 @@ export const OPENAI_DIALECT: Dialect = {
   strictTools: true,
   promptCache: 'key',
   cacheRetention: true,
+  // "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum length 40" (400, 2025-11)
+  callIdMaxLength: 40,
   unsupported: [
     {
       fields: ['temperature', 'topP', 'presencePenalty', 'frequencyPenalty', 'logprobs'],
@@ -139,8 +146,12 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     frames: (limits) => createSseDecoder({ ...limits, fields: dialect.sseFields ?? ERROR_FIELD }),
     decoder(request) {
       const chat = reader(request)
+      // Nearly every chunk is the one before it with another text: it is recognised instead of parsed.
+      const skeleton = createSkeleton<Single>(IGNORED_FIELDS)
       return {
         push(frame) {
+          const known = frame.event === 'message' ? skeleton.match(frame.data) : undefined
+          if (known !== undefined) return chat.again(skeleton.tag!, known)
           const data = frame.data.trim()
           // `event: error` of Groq and LM Studio, the `error:` field of GPUStack.
           if (frame.event === 'error') throw streamError({ provider: name, error: data })
@@ -148,7 +159,12 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
             chat.markDone()
             return []
           }
-          return data === '' ? [] : chat.push(parseFrameJson(data, name))
+          if (data === '') return []
+          const chunk = parseFrameJson(data, name)
+          const events = chat.push(chunk)
+          const single = frame.event === 'message' ? chat.single(chunk) : undefined
+          if (single !== undefined) skeleton.learn(frame.data, single.text, single)
+          return events
         },
         end: () => chat.end(),
         get done() {
@@ -180,6 +196,9 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     },
   }
 }
+
+/** Random characters that hide the length of what is said from who listens on the wire. */
+const IGNORED_FIELDS: readonly string[] = ['obfuscation']
 
 /** GPUStack reports failures as a line `error: {…}` in the middle of a 200 stream; nobody else uses the name. */
 const ERROR_FIELD: readonly string[] = ['error']

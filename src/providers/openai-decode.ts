@@ -13,6 +13,7 @@ import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { Json, Origin, Request, StreamEvent, TokenLogprob } from '../types.ts'
+import { createSkeleton } from '../wire/skeleton.ts'
 import { asArray, asNumber, asRecord, asString, own, parseFrameJson } from './body.ts'
 import { streamError } from './errors.ts'
 import { readCost, readLogprobs, readSource, readUsage, reasonOf } from './openai-finish.ts'
@@ -56,6 +57,9 @@ const TEXT_DELTAS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'response.function_call_arguments.delta',
   'response.custom_tool_call_input.delta',
 ])
+
+/** The count of events, and random characters that hide the length of what is said from who listens on the wire. */
+const IGNORED_FIELDS: readonly string[] = ['sequence_number', 'obfuscation']
 
 /**
  * Reads one whole response, as `wire: 'json'`, batches and background responses carry it.
@@ -101,8 +105,9 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   let status: string | undefined
   let usage: Wire | undefined
   let finish: Wire | undefined
-  let lastSequence = -1
   let lastData = ''
+  // Nearly every event is the one before it with another text: it is recognised instead of parsed.
+  const skeleton = createSkeleton<Wire>(IGNORED_FIELDS)
 
   function start(response: Wire | undefined, out: StreamEvent[]): void {
     if (started) return
@@ -416,15 +421,23 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     push(frame: Frame) {
       // OpenRouter ends with [DONE], which the API itself does not.
       if (frame.data === '' || frame.data.startsWith('[DONE]')) return []
-      const payload = parseFrameJson(frame.data, provider)
-      const sequence = asNumber(own(payload, 'sequence_number'))
-      // The same event delivered twice. A server that numbers everything 0 is not counting.
-      if (sequence !== undefined && sequence > 0 && sequence === lastSequence && frame.data === lastData) {
-        return []
-      }
-      lastSequence = sequence ?? -1
+      const repeated = frame.data === lastData
       lastData = frame.data
-      return read(payload, frame.event)
+      const known = repeated ? undefined : skeleton.match(frame.data)
+      if (known !== undefined) {
+        const event = skeleton.tag!
+        event['delta'] = known
+        return read(event)
+      }
+      const payload = parseFrameJson(frame.data, provider)
+      // The same event delivered twice. A server that numbers everything 0 is not counting.
+      if (repeated && (asNumber(own(payload, 'sequence_number')) ?? 0) > 0) return []
+      const out = read(payload, frame.event)
+      const delta = own(payload, 'delta')
+      if (typeof delta === 'string' && TEXT_DELTAS.has(asString(own(payload, 'type')) ?? '')) {
+        skeleton.learn(frame.data, delta, payload as Wire)
+      }
+      return out
     },
     end() {
       if (status === undefined) {
