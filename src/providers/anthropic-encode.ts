@@ -12,8 +12,8 @@ import { asRecord, base64Of, dropped, isForeign, partsOf, splitSystem, textOf, u
 import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
 import { fromDataUrl, httpUrl, notMedia, textOfBase64 } from './media.ts'
 import { convertSchema } from './schema-dialects.ts'
-import { argsObject, idMap, isDefinition, objectSchema, toolNames } from './tool-names.ts'
-import type { ToolNames } from './tool-names.ts'
+import { argsObject, callIds, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import type { CallIds, ToolNames } from './tool-names.ts'
 
 /** The name in `origin.provider` of everything Anthropic models produce, on whichever cloud: signatures are portable. */
 export const ANTHROPIC = 'anthropic'
@@ -62,7 +62,7 @@ export function encodeMessages(request: Request, dialect: MessagesDialect): Enco
     warnings,
     betas,
     names: names.toWire,
-    id: idMap(),
+    ids: callIds(),
   })
   const body: Record<string, unknown> = { model: request.model, messages, system: split.system }
 
@@ -173,7 +173,7 @@ interface Context {
   warnings: Warning[]
   betas: Set<string>
   names: (name: string) => string
-  id: (id: string) => string
+  ids: CallIds
 }
 
 type Block = Record<string, unknown>
@@ -183,7 +183,7 @@ function encodeTurns(messages: readonly Message[], context: Context): { role: st
   for (const message of messages) {
     const { role, content } = asTurn(message, context)
     const blocks = partsOf(content)
-      .map((part) => encodePart(part, context))
+      .map((part) => encodePart(role === 'assistant' ? said(part, context) : part, context))
       .filter((block) => block !== undefined)
     const last = turns.at(-1)
     if (last?.role === role) last.content.push(...blocks)
@@ -203,6 +203,18 @@ function encodeTurns(messages: readonly Message[], context: Context): { role: st
   return turns
 }
 
+/** Pictures and documents stand in the user's turns only; of one that a model made, a note is left. */
+function said(part: Part, { warnings, provider }: Context): Part {
+  if (part.type !== 'image' && part.type !== 'file') return part
+  warnings.push(
+    dropped(
+      'messages',
+      `The ${part.type} in an answer was replaced by the note "[${part.type} not sent]": ${provider} takes none back.`,
+    ),
+  )
+  return { type: 'text', text: `[${part.type} not sent]` }
+}
+
 function asTurn(message: Message, { warnings, provider }: Context): Message {
   if (message.role === 'tool') return { role: 'user', content: message.content }
   if (message.role !== 'system') return message
@@ -215,7 +227,7 @@ function asTurn(message: Message, { warnings, provider }: Context): Message {
 }
 
 function encodePart(part: Part, context: Context): Block | undefined {
-  const { warnings, names, id } = context
+  const { warnings, names, ids } = context
   switch (part.type) {
     case 'text': {
       // 400 "text content blocks must be non-empty" and "… must contain non-whitespace text".
@@ -244,7 +256,7 @@ function encodePart(part: Part, context: Context): Block | undefined {
     case 'tool-call':
       return {
         type: 'tool_use',
-        id: id(part.id),
+        id: ids.call(part.id),
         name: names(part.name),
         input: argsObject(part),
         caller: isForeign(part.origin, [ANTHROPIC]) ? undefined : part.origin?.['caller'],
@@ -260,7 +272,7 @@ function encodePart(part: Part, context: Context): Block | undefined {
       })
       return {
         type: 'tool_result',
-        tool_use_id: id(part.id),
+        tool_use_id: ids.result(part.id),
         content: content.length === 0 ? undefined : typeof part.content === 'string' ? part.content : content,
         is_error: part.isError === true ? true : undefined,
       }

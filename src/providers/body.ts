@@ -79,17 +79,19 @@ export function hostPart(value: string, field: string, provider: string): string
  * @throws LlmError `invalid-request` for what JSON cannot hold.
  */
 export function jsonBody(body: Record<string, unknown>, extra?: Record<string, unknown>): string {
-  const text = jsonText(extra === undefined ? body : merge(body, extra))
-  return LONE_ESCAPE.test(text) ? jsonText(JSON.parse(text, (_, value) => wellFormedValue(value))) : text
+  return jsonText(extra === undefined ? body : merge(body, extra))
 }
 
 /**
- * A value of the caller's as JSON text.
+ * A value of the caller's as JSON text, without lone surrogates: also for JSON inside JSON (arguments), where the escape
+ * would survive the one around it.
  * @throws LlmError `invalid-request` for what JSON cannot hold: cycles, BigInts, more nesting than the stack has room for.
  */
 export function jsonText(value: unknown): string {
   try {
-    return JSON.stringify(value)
+    const text = JSON.stringify(value)
+    if (!LONE_ESCAPE.test(text)) return text
+    return JSON.stringify(JSON.parse(text, (_, item) => wellFormedValue(item)))
   } catch (cause) {
     throw new LlmError({
       kind: 'invalid-request',

@@ -12,6 +12,9 @@ import type { VendorOptions } from './compatible.ts'
 import { openaiChat } from './openai-chat.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 
+/** The embedding half, a codec of its own: a program that only chats does not ship it. */
+export { openaiEmbeddings } from './openai-embeddings.ts'
+
 /** Environment variables that may hold the key. */
 export const MISTRAL_KEYS: readonly string[] = ['MISTRAL_API_KEY']
 
@@ -26,6 +29,10 @@ export const MISTRAL_DIALECT: Dialect = {
   toolChoiceRequired: 'any',
   // "Tool call id was call_abc123 but must be a-z, A-Z, 0-9, with a length of 9." (400)
   callIdLength: 9,
+  // "Unexpected role 'user' after role 'tool'" (400, code 3230, seen 2025-05 to 2026-06)
+  wordsAfterResults: 'I have read the results.',
+  // The content of a tool turn may be chunks, images among them. docs.mistral.ai, ToolMessage (2026-11)
+  imagesInToolResults: true,
   // "Assistant message must have either content or tool_calls, but not none": '' is content, null is not, on old models.
   emptyContent: '',
   replayReasoning: 'content',

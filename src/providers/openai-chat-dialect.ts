@@ -92,6 +92,10 @@ export interface Dialect {
   reasoningWithCalls?: boolean
   /** Tool-call ids are letters and digits of this length; others are replaced by a hash, the same in call and result. */
   callIdLength?: number
+  /** Longer tool-call ids are refused: they are replaced by a hash of this length. */
+  callIdMaxLength?: number
+  /** No user turn may follow tool results: this stands between them, as the assistant's words. */
+  wordsAfterResults?: string
 
   // ------------------------------------------------------------------------------------------ response
   /** `split`: `<think>…</think>` at the start of the text is reasoning. Default `text`: left alone. */

@@ -71,7 +71,17 @@ export function encodeMessages(context: Context): Body[] {
   }
   flush()
   if (dialect.promptCache === 'marks') markCache(messages, context)
-  return dialect.alternate === true ? joinTurns(messages) : messages
+  const turns = dialect.alternate === true ? joinTurns(messages) : messages
+  return dialect.wordsAfterResults === undefined ? turns : withWords(turns, dialect.wordsAfterResults)
+}
+
+/** Words of the assistant's between tool results and what the user says next. */
+function withWords(messages: readonly Body[], content: string): Body[] {
+  return messages.flatMap((message, at) =>
+    message['role'] === 'user' && messages[at - 1]?.['role'] === 'tool'
+      ? [{ role: 'assistant', content }, message]
+      : [message],
+  )
 }
 
 /** Neighbouring user or assistant turns of plain text as one. */
@@ -96,7 +106,9 @@ function encodeTurn(message: Message, parts: readonly Part[], context: Context):
     const text = textOf(message.content)
     return text.trim() === '' ? undefined : { role, content: text }
   }
-  if (typeof message.content === 'string') return { role, content: message.content }
+  if (typeof message.content === 'string') {
+    return message.content.trim() === '' ? undefined : { role, content: message.content }
+  }
   const blocks = parts.flatMap((part) => encodeBlock(part, context))
   if (blocks.length === 0) return undefined
   const texts = blocks.map((block) => own(block, 'text'))
@@ -280,7 +292,7 @@ function encodeResult(part: ToolResultPart, context: Context, waiting: unknown[]
   const blocks: Body[] = []
   for (const inner of parts) {
     if (inner.type === 'text') continue
-    if (inner.type !== 'image' && inner.type !== 'file' && inner.type !== 'audio') {
+    if (inner.type === 'reasoning' || inner.type === 'tool-call' || inner.type === 'tool-result') {
       throw invalid(context, `A tool result cannot hold a part of type "${inner.type}".`)
     }
     blocks.push(...encodeBlock(inner, context))
@@ -305,8 +317,11 @@ function encodeResult(part: ToolResultPart, context: Context, waiting: unknown[]
 
 /** The id as the server accepts it: the same one for call and result, however often it is asked for. */
 function callId(id: string, dialect: Dialect): string {
-  const length = dialect.callIdLength
-  if (length === undefined || (id.length === length && /^[a-zA-Z0-9]+$/.test(id))) return id
+  const { callIdLength, callIdMaxLength = Infinity } = dialect
+  const length = callIdLength ?? callIdMaxLength
+  const fits =
+    callIdLength === undefined ? id.length <= length : id.length === length && /^[a-zA-Z0-9]+$/.test(id)
+  if (fits) return id
   // FNV-1a in two halves of 32 bits, in base 36: 9 characters hold 46 bits.
   let text = ''
   for (let salt = 0; text.length < length; salt++) {

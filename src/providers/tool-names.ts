@@ -53,6 +53,37 @@ export function idMap(max = 128): (id: string) => string {
   }
 }
 
+/** The ids of a conversation on the wire, for providers that want each to be called once. */
+export interface CallIds {
+  call(id: string): string
+  result(id: string): string
+}
+
+/**
+ * As {@link idMap}, and an id that is called again is another id: some servers begin anew with `call_0` in every turn,
+ * which Anthropic refuses in the turn after: 400 "`tool_use` ids must be unique". Results answer the oldest call of
+ * their id that has none. Calls and results are to be asked for in the order of the conversation.
+ */
+export function callIds(max?: number): CallIds {
+  const wireId = idMap(max)
+  /** By our id: wire ids in the order of the calls, and how many of them are answered. */
+  const called = new Map<string, { wire: string[]; answered: number }>()
+  return {
+    call(id) {
+      const calls = called.get(id) ?? { wire: [], answered: 0 }
+      called.set(id, calls)
+      // No id of the caller's holds a NUL, so the second call of `a` is never the first one of another id.
+      const wire = wireId(calls.wire.length === 0 ? id : `${id}\0${calls.wire.length + 1}`)
+      calls.wire.push(wire)
+      return wire
+    },
+    result(id) {
+      const calls = called.get(id)
+      return calls?.wire[calls.answered++] ?? calls?.wire.at(-1) ?? wireId(id)
+    },
+  }
+}
+
 /** A function of the caller's, as opposed to a tool of a provider's. */
 export function isDefinition(tool: NonNullable<Request['tools']>[number]): tool is ToolDefinition {
   return !('type' in tool && tool.type === 'provider')
