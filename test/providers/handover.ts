@@ -226,10 +226,13 @@ function pairing(turns: { calls: string[]; results: string[] }[]): string[] {
   for (const [at, { calls, results }] of turns.entries()) {
     const answers = turns[at + 1]?.results ?? []
     for (const id of calls) {
+      // Run by the server itself, within its turn.
+      if (results.includes(id)) continue
       if (!answers.includes(id)) wrong.push(`turn ${at}: the call ${id} has no result in the next turn`)
     }
     if (new Set(calls).size < calls.length) wrong.push(`turn ${at}: two calls share an id`)
     for (const id of results) {
+      if (calls.includes(id)) continue
       if (!(turns[at - 1]?.calls ?? []).includes(id)) wrong.push(`turn ${at}: the result ${id} has no call`)
     }
   }
@@ -411,8 +414,10 @@ function generateContent(modern: boolean): Rules {
       const parts = list(content['parts'])
       if (parts.length === 0) wrong.push(`turn ${at} is empty`)
       if (content['role'] !== 'user' && content['role'] !== 'model') wrong.push(`the role of turn ${at}`)
-      const calls = parts.filter((part) => part['functionCall'] !== undefined)
       const results = parts.filter((part) => part['functionResponse'] !== undefined)
+      const calls = parts.filter((part) => part['functionCall'] !== undefined)
+      // Run by the server itself, within its turn.
+      if (content['role'] === 'model' && results.length > 0) continue
       const answers = list(contents[at + 1]?.['parts']).filter(
         (part) => part['functionResponse'] !== undefined,
       )
