@@ -13,9 +13,9 @@
  */
 
 import { LlmError } from '../errors.ts'
+import { orAbort, systemClock } from '../http/clock.ts'
 import { toJsonSchema } from '../schema.ts'
 import type {
-  Clock,
   Completion,
   CompletionStream,
   Infer,
@@ -30,6 +30,7 @@ import type {
   ToolResultPart,
   Usage,
 } from '../types.ts'
+import { createGate } from './gate.ts'
 import { refusal, runTool, type RunnableTool, type ToolOutcome } from './run-tool.ts'
 import { sumCost, sumUsage } from './sums.ts'
 
@@ -362,12 +363,8 @@ class Run implements ToolRun {
     if (call.invalid !== undefined || beforeTool === undefined) return { kind: 'run', call, tool }
     let decision: Decided
     try {
-      decision = await raceAbort(
-        Promise.resolve(
-          beforeTool(call as ReadyCall, { id: call.id, signal, messages: [...this.messages], step }),
-        ),
-        signal,
-      )
+      const context = { id: call.id, signal, messages: [...this.messages], step }
+      decision = await orAbort(async () => beforeTool(call as ReadyCall, context), signal)
     } catch (cause) {
       signal.throwIfAborted()
       throw new LlmError({
@@ -391,7 +388,7 @@ class Run implements ToolRun {
     step: number,
   ): Promise<ToolOutcome> {
     const { call, tool } = plan
-    const { maxResultChars = DEFAULT_MAX_RESULT_CHARS, toolTimeoutMs, clock = RUNTIME_CLOCK } = this.#options
+    const { maxResultChars = DEFAULT_MAX_RESULT_CHARS, toolTimeoutMs, clock = systemClock } = this.#options
     const { signal } = this.#controller
     signal.throwIfAborted()
     if (call.invalid === undefined)
@@ -464,45 +461,6 @@ function readInput(input: Input): {
 function aborted(reason: unknown): LlmError {
   if (LlmError.is(reason)) return reason
   return new LlmError({ kind: 'aborted', phase: 'tool', message: 'The run was aborted.', cause: reason })
-}
-
-/** Lets at most `limit` tasks run at once. */
-function createGate(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: (() => void)[] = []
-  return async (task) => {
-    if (running < limit) running++
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    try {
-      return await task()
-    } finally {
-      // The place is handed on, not freed: nobody can slip in between.
-      const next = waiting.shift()
-      if (next === undefined) running--
-      else next()
-    }
-  }
-}
-
-/** A promise that also rejects, with the signal's reason, when the signal is aborted. */
-async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: () => void = () => {}
-  const stopped = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, stopped])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-}
-
-const RUNTIME_CLOCK: Clock = {
-  nowMs: () => performance.now(),
-  epochMs: () => Date.now(),
-  setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
-  clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 }
 
 /** Imported when it is needed, so that a program which passes its client does not carry the registry. */
