@@ -17,6 +17,7 @@ import { readAnswer, type Answer } from './http/answer.ts'
 import { openCall, type Call } from './http/call.ts'
 import { orAbort } from './http/clock.ts'
 import { exchange, unexpected } from './http/exchange.ts'
+import { unencrypted } from './http/transport.ts'
 import { createAsk, repair, type Ask } from './http/repair.ts'
 import { retry, retryPolicy } from './http/retry.ts'
 import type { HttpRequest, Provider } from './provider.ts'
@@ -24,7 +25,7 @@ import { createRequest, mergeOptions } from './request.ts'
 import type { Facts } from './stream/accumulate.ts'
 import { isContent } from './stream/content.ts'
 import { createRun, SOURCE, type RunSource } from './stream/run.ts'
-import { createShaper, type Shaper } from './stream/shaped.ts'
+import { shaped } from './stream/shaped.ts'
 import { createStopwatch, type Stopwatch } from './stream/timing.ts'
 import { countTokens, embed, listModels, noModel, type Resolver } from './verbs.ts'
 import type {
@@ -125,7 +126,6 @@ interface Chat {
   provider: Provider
   ask: Ask
   stopwatch: Stopwatch
-  shaper: Shaper | undefined
 }
 
 /** One call, lazily: everything that can fail fails inside `next()`, so `stream()` never throws. */
@@ -137,16 +137,15 @@ function chat(
 ): RunSource {
   let chat: Chat | undefined
   let answer: Answer | undefined
-  let held: StreamEvent[] | undefined
 
-  async function begin(): Promise<void> {
+  async function begin(): Promise<Answer> {
     // Without waiting for anything, so that a call can be cancelled from the moment `stream()` returns.
     chat = openChat(resolver, input, mergeOptions(clientOptions, options))
     const { call, ask } = chat
     const { fit } = call.options
     if (fit !== undefined) ask.request = await orAbort(async () => fit.apply(ask.request), call.signal)
     call.tell('onRequest', { request: ask.request })
-    ;({ answer, held } = await retry({
+    const begun = await retry({
       policy: retryPolicy(call.options.retry),
       clock: call.clock,
       random: call.random,
@@ -155,18 +154,14 @@ function chat(
       attempt: (_, delayMs) => attemptRepaired(chat!, delayMs),
       onRetry: (attempt, delayMs, error) =>
         call.tell('onRetry', { attempt, delayMs, error: call.redactor.error(error).summary() }),
-    }))
+    })
     call.tell('onFirstEvent', { firstTokenMs: chat.stopwatch.firstTokenMs ?? 0 })
+    return (answer = begun)
   }
 
   return {
-    async next() {
-      if (answer === undefined) await begin()
-      if (chat!.shaper?.failure !== undefined) throw chat!.shaper.failure
-      const events = held ?? (await answer!.next())
-      held = undefined
-      return events === undefined || chat!.shaper === undefined ? events : chat!.shaper.push(events)
-    },
+    // No await once it runs: each would be a part of every token's latency.
+    next: () => (answer === undefined ? begin().then((begun) => begun.next()) : answer.next()),
     cancel: (error) => chat?.call.cancel(error),
     facts: () => factsOf(chat, answer),
     fail: (error, partial, delivered) => failureOf(chat, error, partial, delivered),
@@ -194,15 +189,11 @@ function openChat(resolver: Resolver, input: Input, options: Options): Chat {
     provider,
     ask: createAsk(request),
     stopwatch: createStopwatch(call.startMs),
-    shaper: undefined,
   }
 }
 
 /** One try, and at once another when its failure says what to do differently. */
-async function attemptRepaired(
-  chat: Chat,
-  delayMs: number,
-): Promise<{ answer: Answer; held: StreamEvent[] }> {
+async function attemptRepaired(chat: Chat, delayMs: number): Promise<Answer> {
   for (;;) {
     try {
       return await attempt(chat, delayMs)
@@ -217,7 +208,7 @@ async function attemptRepaired(
  * One request, up to the first content event. Nothing is handed on before it: until then a failure can be tried
  * again without anybody having seen anything.
  */
-async function attempt(chat: Chat, delayMs: number): Promise<{ answer: Answer; held: StreamEvent[] }> {
+async function attempt(chat: Chat, delayMs: number): Promise<Answer> {
   const { call, provider, ask, stopwatch } = chat
   const { request } = ask
   const http = provider.encode(request)
@@ -238,15 +229,30 @@ async function attempt(chat: Chat, delayMs: number): Promise<{ answer: Answer; h
       if (batch === undefined) break
       for (const event of batch) held.push(event)
     }
+    const warnings = [...(http.warnings ?? []), ...ask.warnings, ...unencrypted(open.url)]
+    const begun = resumed(answer, withWarnings(held, warnings))
     const { schema } = call.options
-    if (schema !== undefined) {
-      chat.shaper = createShaper(schema, http.answerTool === undefined ? 'text' : { tool: http.answerTool })
-    }
-    return { answer, held: withWarnings(held, [...(http.warnings ?? []), ...ask.warnings]) }
+    if (schema === undefined) return begun
+    const mode = http.answerTool === undefined ? 'text' : { tool: http.answerTool }
+    return Object.assign(shaped(begun, schema, mode), { kept: answer.kept })
   } catch (thrown) {
     const error = LlmError.is(thrown) ? thrown : unexpected(provider.name, thrown)
     open.fail(error)
     throw error
+  }
+}
+
+/** The answer again, with what was read of it in front. */
+function resumed(answer: Answer, held: StreamEvent[]): Answer {
+  let first: StreamEvent[] | undefined = held
+  return {
+    next() {
+      if (first === undefined) return answer.next()
+      const batch = Promise.resolve(first)
+      first = undefined
+      return batch
+    },
+    kept: answer.kept,
   }
 }
 
@@ -270,7 +276,7 @@ function factsOf(chat: Chat | undefined, answer: Answer | undefined): Facts {
     attempts: chat?.call.attempts ?? [],
     raw: kept?.raw ?? {},
     usage: kept?.usage,
-    object: chat?.shaper?.object,
+    object: answer?.object,
     timing: (outputTokens) =>
       (chat?.stopwatch ?? createStopwatch(0)).timing(chat?.call.clock.nowMs() ?? 0, outputTokens),
     cost: (usage, model, provider) =>

@@ -456,7 +456,7 @@ export interface Usage {
 
 /** Something the caller asked for that did not happen as asked, or a default it should know of. */
 export interface Warning {
-  code: 'unsupported' | 'converted' | 'dropped' | 'default' | 'fallback' | 'deprecated'
+  code: 'unsupported' | 'converted' | 'dropped' | 'default' | 'fallback' | 'deprecated' | 'insecure'
   /** One sentence. */
   message: string
   /** The option or field it is about. */

@@ -28,9 +28,11 @@ export interface Answer {
     usage?: Usage | undefined
     reportedCost?: number | undefined
   }
+  /** The validated object of a call with a schema, at the end. */
+  readonly object?: unknown
 }
 
-/** @param init.clockMs the time of arrival, for timing. */
+/** @param init.nowMs the time of arrival, for timing. */
 export async function readAnswer(
   exchange: Exchange,
   provider: Provider,

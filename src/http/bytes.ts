@@ -7,7 +7,9 @@
  * event it is drained a little instead, so that the connection can be used again.
  * `getReader()` rather than `for await`: Safari has no async iteration of streams, and `return()` there would wait for
  * a cancel that a hung server never answers.
- * Not here: deadlines (the caller's, around `read`), decompression (the runtime's; the cap counts what comes out).
+ * Reads are callbacks, not async functions: of a token that arrives alone, every promise between the socket and the
+ * loop is a part of its latency.
+ * Not here: what the deadlines are (deadlines.ts), decompression (the runtime's; the cap counts what comes out).
  */
 
 import { LlmError } from '../errors.ts'
@@ -39,11 +41,19 @@ export interface Windows {
   drain(clock: Clock): void
 }
 
+/** How a body is read. */
+export interface WindowsInit {
+  signal: AbortSignal
+  /** Cap on decoded bytes. Default 512 MiB. */
+  maxBytes?: number | undefined
+  /** Told when a read begins and when it ended. */
+  watch?: { reading(): void; read(): void }
+  /** What to make of the error of a lost connection. Default: nothing. */
+  lost?: (error: unknown) => unknown
+}
+
 /** @param body null is read as empty. */
-export function openWindows(
-  body: ReadableStream<Uint8Array> | null,
-  init: { signal: AbortSignal; maxBytes?: number | undefined },
-): Windows {
+export function openWindows(body: ReadableStream<Uint8Array> | null, init: WindowsInit): Windows {
   const maxBytes = init.maxBytes ?? DEFAULT_RESPONSE_BYTES
   const reader = body === null ? undefined : body.getReader()
   /** What is left of a chunk larger than a window, or was put back. */
@@ -75,44 +85,52 @@ export function openWindows(
     return rest === undefined ? chunk : chunk.subarray(0, WINDOW_BYTES)
   }
 
-  /** One chunk, or the signal's reason even when a body of someone else's making never answers. */
-  function pull(): Promise<ReadableStreamReadResult<Uint8Array>> {
+  /** Rejects with the signal's reason even when a body of someone else's making never answers. */
+  function read(): Promise<Uint8Array | undefined> {
+    if (rest !== undefined) return Promise.resolve(take(rest))
     return new Promise((resolve, reject) => {
+      if (init.signal.aborted) return reject(init.signal.reason)
+      if (reader === undefined || !open) return resolve(undefined)
       rejectRead = reject
-      reader!.read().then(resolve, reject)
+      init.watch?.reading()
+      reader.read().then(
+        (result) => {
+          init.watch?.read()
+          try {
+            const window = accept(result)
+            // An empty chunk is no window, and not the end.
+            if (window === undefined && open) read().then(resolve, reject)
+            else resolve(window)
+          } catch (error) {
+            cancel(error)
+            reject(error)
+          }
+        },
+        (error: unknown) => {
+          init.watch?.read()
+          cancel(error)
+          reject(init.signal.aborted ? init.signal.reason : (init.lost?.(error) ?? error))
+        },
+      )
     })
   }
 
-  async function read(): Promise<Uint8Array | undefined> {
-    if (rest !== undefined) return take(rest)
-    while (open) {
-      let result: ReadableStreamReadResult<Uint8Array>
-      try {
-        result = await pull()
-      } catch (error) {
-        cancel(error)
-        throw init.signal.aborted ? init.signal.reason : error
-      }
-      if (init.signal.aborted) throw init.signal.reason
-      if (result.done) {
-        close()
-        return undefined
-      }
-      const chunk = asBytes(result.value)
-      receivedBytes += chunk.byteLength
-      if (receivedBytes > maxBytes) {
-        const error = new LlmError({
-          kind: 'too-large',
-          phase: 'stream',
-          message: `The response exceeds ${maxBytes} bytes; raise limits.responseBytes if that is meant to be.`,
-        })
-        cancel(error)
-        throw error
-      }
-      if (chunk.byteLength > 0) return take(chunk)
-    }
+  function accept(result: ReadableStreamReadResult<Uint8Array>): Uint8Array | undefined {
     if (init.signal.aborted) throw init.signal.reason
-    return undefined
+    if (result.done) {
+      close()
+      return undefined
+    }
+    const chunk = asBytes(result.value)
+    receivedBytes += chunk.byteLength
+    if (receivedBytes > maxBytes) {
+      throw new LlmError({
+        kind: 'too-large',
+        phase: 'stream',
+        message: `The response exceeds ${maxBytes} bytes; raise limits.responseBytes if that is meant to be.`,
+      })
+    }
+    return chunk.byteLength === 0 ? undefined : take(chunk)
   }
 
   function drain(clock: Clock): void {

@@ -47,9 +47,9 @@ export interface Deadlines {
   /** The headers are here. */
   headers(): void
   /** A read begins. */
-  reading(nowMs: number): void
+  reading(): void
   /** The read ended. */
-  read(nowMs: number): void
+  read(): void
   /** A meaningful event came. */
   progressed(): void
   /** Stops every clock; nothing expires any more. */
@@ -120,14 +120,15 @@ export function createDeadlines(init: {
     headers() {
       due.headers = Infinity
     },
-    reading(nowMs) {
+    reading() {
+      const nowMs = clock.nowMs()
       readSinceMs = nowMs
       due.idle = nowMs + limits.idle
       due.progress = nowMs + progressLeftMs
       arm(nowMs)
     },
-    read(nowMs) {
-      progressLeftMs -= nowMs - readSinceMs
+    read() {
+      progressLeftMs -= clock.nowMs() - readSinceMs
       due.idle = due.progress = Infinity
     },
     progressed() {

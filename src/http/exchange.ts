@@ -113,7 +113,12 @@ export async function exchange(
       headersMs: clock.nowMs() - startMs,
       ...(requestId === undefined ? {} : { requestId }),
     })
-    const body = openWindows(response.body, { signal, maxBytes: options.limits?.responseBytes })
+    const body = openWindows(response.body, {
+      signal,
+      maxBytes: options.limits?.responseBytes,
+      watch: deadlines,
+      lost: (error) => (LlmError.is(error) ? error : bodyError(http.url, error)),
+    })
     windows = body
     if (response.status < 200 || response.status > 299) throw await failure(response, body)
     return {
@@ -123,16 +128,7 @@ export async function exchange(
       windows: body,
       deadlines,
       attempt,
-      async read() {
-        deadlines.reading(clock.nowMs())
-        try {
-          return await body.read()
-        } catch (error) {
-          throw LlmError.is(error) ? error : bodyError(http.url, error)
-        } finally {
-          deadlines.read(clock.nowMs())
-        }
-      },
+      read: body.read,
       finish() {
         if (over) return
         release()
@@ -242,9 +238,8 @@ export async function exchange(
 }
 
 function lowerCased(headers: Record<string, string> | undefined): Record<string, string> {
-  const lower: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers ?? {})) lower[name.toLowerCase()] = value
-  return lower
+  // Not by assignment: a header named `__proto__` must stay visible, to be refused.
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
 }
 
 function cancelBody(response: HttpResponse | undefined): void {

@@ -18,6 +18,13 @@ const MIN_SECRET_LENGTH = 6
 const KEY_SHAPES =
   /\b(?:sk|pk|gsk|xai|hf|nvapi|pplx|r8|csk|fw)[-_][\w-]{8,}|\bAIza[\w-]{10,}|\bA[KS]IA[A-Z0-9]{12,}|\bBearer\s+[\w.~+/=-]{8,}/g
 
+/**
+ * A server's words end up in logs and terminals, where a line break forges an entry and an escape sequence paints over
+ * others (CWE-117). A name and a code hold none by nature.
+ */
+// oxlint-disable-next-line no-control-regex
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
+
 /** Masks what it was made to keep. */
 export interface Redactor {
   /** Another secret of this call; `Bearer …` is kept with and without its scheme. */
@@ -58,7 +65,7 @@ export function createRedactor(): Redactor {
   function error(value: LlmError, depth = 4): LlmError {
     // An abort's cause is the caller's own reason and is handed back as it came.
     const kept = value.kind === 'aborted' ? value.cause : cause(value.cause, depth)
-    const message = text(value.message)
+    const message = text(value.message).replace(CONTROLS, ' ')
     const code = value.code === undefined ? undefined : text(value.code)
     const requestId = value.requestId === undefined ? undefined : text(value.requestId)
     if (

@@ -44,12 +44,12 @@ export async function repair(ask: Ask, failure: LlmError, options: Options): Pro
   if (failure.status !== 400 || options.wire === 'stream' || !ask.request.stream) return false
   if (failure.kind !== 'invalid-request' && failure.kind !== 'unsupported') return false
   if (/\bstream_options\b/.test(failure.message) && once(ask, 'streamOptions')) {
-    ask.request = { ...ask.request, streamOptions: false }
+    ask.request = without(ask.request, { streamOptions: false })
     ask.warnings.push(fallback('The server refuses stream_options: usage may be missing.'))
     return true
   }
   if (/\bstream(?:ing|ed)?\b/i.test(failure.message) && once(ask, 'stream')) {
-    ask.request = { ...ask.request, stream: false }
+    ask.request = without(ask.request, { stream: false })
     ask.warnings.push(fallback('The server refuses to stream: the answer was asked for in one piece.'))
     return true
   }
@@ -83,4 +83,9 @@ export function overflowOf(message: string): { limitTokens?: number; actualToken
   const limitTokens = numbers.find((number) => number < actualTokens!)
   if (actualTokens === undefined) return {}
   return limitTokens === undefined ? { limitTokens: actualTokens } : { actualTokens, limitTokens }
+}
+
+/** The request with less asked for; like the first one it inherits nothing. */
+function without(request: Request, less: Partial<Request>): Request {
+  return Object.assign(Object.create(null) as Request, request, less)
 }

@@ -10,6 +10,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { HttpRequest, HttpResponse, Transport } from '../provider.ts'
+import type { Warning } from '../types.ts'
 
 /** A transport over `fetch`; the runtime's unless another one is given. */
 export function fetchTransport(fetch?: typeof globalThis.fetch): Transport {
@@ -230,6 +231,22 @@ export function hostOf(url: string): string {
   } catch {
     return 'the server'
   }
+}
+
+/** This machine, and names without a dot, which only the local network resolves. */
+const LOCAL = /^(?:localhost\.?|127(?:\.\d+){3}|\[::1\]|[^.:]+|.+\.localhost)$/
+
+/** What to tell a caller whose key just went to another machine for everybody on the way to read. */
+export function unencrypted(url: string): Warning[] {
+  const { protocol, hostname, host } = new URL(url)
+  if (protocol !== 'http:' || LOCAL.test(hostname)) return []
+  return [
+    {
+      code: 'insecure',
+      field: 'baseURL',
+      message: `The key and the prompt went to ${host} unencrypted: use https in baseURL.`,
+    },
+  ]
 }
 
 /**

@@ -63,8 +63,8 @@ class Delivery {
   /** How many calls of next() are waiting, and the last of them. */
   #waiting = 0
   #last: Promise<unknown> | undefined
-  /** Rejects the pull under way when the run is stopped. */
-  #interrupt: ((error: LlmError) => void) | undefined
+  /** Ends the pull under way when the run is stopped. */
+  #interrupt: (() => void) | undefined
   #resolve!: (completion: Completion) => void
   #reject!: (error: LlmError) => void
   /** The failure was thrown to the consumer; what follows is the end. */
@@ -142,23 +142,33 @@ class Delivery {
   }
 
   /** One batch. Never rejects: a failure becomes the state. */
-  async #pull(): Promise<void> {
-    try {
-      const batch = await new Promise<readonly StreamEvent[] | undefined>((resolve, reject) => {
-        this.#interrupt = reject
-        this.source.next().then(resolve, reject)
-      })
-      if (this.state.is !== 'open') return
-      if (batch === undefined) this.#end()
-      else {
-        this.#batch = batch
-        this.#head = 0
+  #pull(): Promise<void> {
+    return new Promise((resolve) => {
+      const over = (): void => {
+        this.#turn = undefined
+        resolve()
       }
-    } catch (error) {
-      this.#fail(error)
-    } finally {
-      this.#turn = undefined
-    }
+      this.#interrupt = over
+      const received = (batch: readonly StreamEvent[] | undefined): void => {
+        if (this.state.is === 'open') {
+          if (batch === undefined) this.#end()
+          else {
+            this.#batch = batch
+            this.#head = 0
+          }
+        }
+        over()
+      }
+      const failed = (error: unknown): void => {
+        this.#fail(error)
+        over()
+      }
+      try {
+        this.source.next().then(received, failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
   }
 
   #end(): void {
@@ -189,7 +199,7 @@ class Delivery {
     if (this.state.is !== 'open') return
     this.#fail(error)
     this.source.cancel(error)
-    this.#interrupt?.(error)
+    this.#interrupt?.()
   }
 
   /** Reads to the end on behalf of `run.completion`. */

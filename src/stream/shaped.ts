@@ -13,13 +13,19 @@ import { createAccumulator, type Facts } from './accumulate.ts'
 import { dropAddedNulls } from './added-nulls.ts'
 import { objectStage, type ObjectMode } from './object.ts'
 
+/** What batches come from. */
+interface Batches {
+  next(): Promise<StreamEvent[] | undefined>
+}
+
 /** A schema applied to one answer. */
-export interface Shaper {
-  /** Events in, events out. A 'finish' event is held back when what came before it does not fit. */
-  push(events: StreamEvent[]): Promise<StreamEvent[]>
-  /** Why it was held back: kind `invalid-output` with `issues`. */
-  readonly failure: LlmError | undefined
-  /** The validated object; undefined until checked, and where the model did something else than answer. */
+export interface Shaped extends Batches {
+  /**
+   * The next batch; a 'finish' event is held back when what came before it does not fit.
+   * @throws LlmError `invalid-output` with `issues`, in its place.
+   */
+  next(): Promise<StreamEvent[] | undefined>
+  /** The validated object; undefined until the end, and where the model did something else than answer. */
   readonly object: unknown
 }
 
@@ -27,7 +33,7 @@ export interface Shaper {
 const NO_FACTS: Facts = { provider: '', model: '', attempts: [], raw: {} }
 
 /** @param mode where the codec put the schema. */
-export function createShaper(schema: unknown, mode: ObjectMode): Shaper {
+export function shaped(answer: Batches, schema: unknown, mode: ObjectMode): Shaped {
   const stage = objectStage(mode)
   const sum = createAccumulator()
   let object: unknown
@@ -73,7 +79,10 @@ export function createShaper(schema: unknown, mode: ObjectMode): Shaper {
   }
 
   return {
-    async push(events) {
+    async next() {
+      if (failure !== undefined) throw failure
+      const events = await answer.next()
+      if (events === undefined) return undefined
       const staged = stage(events)
       for (const event of staged) sum.push(event)
       const last = staged.at(-1)
@@ -86,9 +95,6 @@ export function createShaper(schema: unknown, mode: ObjectMode): Shaper {
         staged.pop()
       }
       return staged
-    },
-    get failure() {
-      return failure
     },
     get object() {
       return object

@@ -8,7 +8,7 @@ function watch(timeouts: Timeouts = {}) {
   const clock = createFakeClock()
   const expired: LlmError[] = []
   const deadlines = createDeadlines({ clock, timeouts, expire: (error) => void expired.push(error) })
-  return { clock, expired, deadlines, now: () => clock.nowMs() }
+  return { clock, expired, deadlines }
 }
 
 describe('defaults', () => {
@@ -57,31 +57,31 @@ test('firstToken: runs from sending, not from the headers, until content', async
 })
 
 test('idle: runs only while a read is pending', async () => {
-  const { clock, expired, deadlines, now } = watch({ idle: 100, firstToken: false })
+  const { clock, expired, deadlines } = watch({ idle: 100, firstToken: false })
   deadlines.sent()
   deadlines.headers()
   for (let read = 0; read < 5; read++) {
-    deadlines.reading(now())
+    deadlines.reading()
     await clock.advance(99)
-    deadlines.read(now())
+    deadlines.read()
     // The consumer takes its time.
     await clock.advance(10_000)
   }
   expect(expired).toEqual([])
-  deadlines.reading(now())
+  deadlines.reading()
   await clock.advance(100)
   expect(expired[0]).toMatchObject({ phase: 'idle' })
 })
 
 test('progress: adds up reads that brought nothing, and only those', async () => {
-  const { clock, expired, deadlines, now } = watch({ progress: 100, idle: 50 })
+  const { clock, expired, deadlines } = watch({ progress: 100, idle: 50 })
   deadlines.sent()
   deadlines.headers()
   deadlines.progressed()
   const read = async (ms: number): Promise<void> => {
-    deadlines.reading(now())
+    deadlines.reading()
     await clock.advance(ms)
-    deadlines.read(now())
+    deadlines.read()
     await clock.advance(1000)
   }
   await read(40)
@@ -90,7 +90,7 @@ test('progress: adds up reads that brought nothing, and only those', async () =>
   await read(40)
   await read(40)
   expect(expired).toEqual([])
-  deadlines.reading(now())
+  deadlines.reading()
   await clock.advance(20)
   expect(expired[0]).toMatchObject({ phase: 'progress' })
 })
@@ -111,32 +111,32 @@ test('expires once, and never after stop()', async () => {
 })
 
 test('ten thousand reads arm a handful of timers, not twenty thousand', async () => {
-  const { clock, deadlines, now } = watch({ idle: 1000, progress: 5000 })
+  const { clock, deadlines } = watch({ idle: 1000, progress: 5000 })
   deadlines.sent()
   deadlines.headers()
   deadlines.progressed()
   for (let read = 0; read < 10_000; read++) {
-    deadlines.reading(now())
+    deadlines.reading()
     // One timer a second at most: 10 s of stream here.
     if (read % 100 === 0) await clock.advance(100)
-    deadlines.read(now())
+    deadlines.read()
     deadlines.progressed()
   }
   expect(clock.delays.length).toBeLessThan(30)
 })
 
 test('a limit that is off arms nothing', () => {
-  const { clock, deadlines, now } = watch({ headers: false, firstToken: false, idle: false, progress: false })
+  const { clock, deadlines } = watch({ headers: false, firstToken: false, idle: false, progress: false })
   deadlines.sent()
-  deadlines.reading(now())
+  deadlines.reading()
   expect(clock.armed).toBe(0)
 })
 
 test('a read that begins after stop() starts no clock', async () => {
-  const { clock, expired, deadlines, now } = watch({ idle: 100 })
+  const { clock, expired, deadlines } = watch({ idle: 100 })
   deadlines.sent()
   deadlines.stop()
-  deadlines.reading(now())
+  deadlines.reading()
   expect(clock.armed).toBe(0)
   await clock.advance(1000)
   expect(expired).toEqual([])
