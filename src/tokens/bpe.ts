@@ -64,7 +64,12 @@ export function isBoundary(
 const RECENT_BITS = 11
 
 /** Up to this many bytes joining pairs is faster than searching: fewer lookups, and squares of small numbers. */
-const MERGE_BYTES = 48
+const MERGE_BYTES = 32
+
+/** Position of the lowest set bit of a number that is not 0. */
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits)
+}
 
 /** Encodes pieces of one byte buffer into one id buffer. Holds scratch memory, so each encoding has one, reused. */
 export class PieceEncoder {
@@ -83,9 +88,8 @@ export class PieceEncoder {
    * token]`. A text repeats its names and terms; 2,048 entries of 32 bytes, each found at one place only.
    */
   readonly #recent: Int32Array = new Int32Array(8 << RECENT_BITS)
-  readonly #at: Int32Array = new Int32Array(MERGE_BYTES + 1)
-  readonly #part: Int32Array = new Int32Array(MERGE_BYTES + 1)
-  readonly #joined: Int32Array = new Int32Array(MERGE_BYTES + 1)
+  readonly #keys: Int32Array = new Int32Array(MERGE_BYTES)
+  readonly #part: Int32Array = new Int32Array(MERGE_BYTES)
 
   constructor(vocabulary: Vocabulary, scan: Scanner) {
     this.vocabulary = vocabulary
@@ -264,67 +268,79 @@ export class PieceEncoder {
     return after
   }
 
-  /** The textbook's way, on arrays: `at[i]` is where part i begins, `joined[i]` what it makes with part i + 1. */
+  /**
+   * The textbook's way for up to 32 bytes. Parts are bits of `live`, at the offset of their first byte; `keys[i]` is
+   * what part i makes with the next one, as `id << 5 | i`, so that the smallest key is the next merge and the leftmost
+   * on a tie. Loops of fixed length without branches inside: in the words that come here nothing can be predicted.
+   */
   #merge(start: number, end: number, count: number): number {
     const { vocabulary, view, bytes, ids } = this
     const { byteIds, pairs } = vocabulary
-    const at = this.#at
+    const keys = this.#keys
     const part = this.#part
-    const joined = this.#joined
+    const length = end - start
+    let live = 0
     let last = -1
-    for (let from = start; from < end;) {
-      const byte = bytes[from]!
+    for (let at = 0; at < length;) {
+      const byte = bytes[start + at]!
       let id = byteIds[byte]!
-      let length = 1
+      let after = at + 1
+      keys[at] = NO_TOKEN
       if (byte >= 0xc0) {
         const { straddled } = vocabulary.crossings
-        const after = Math.min(from + bytesOfCharacter(byte), end)
-        if (
-          (from === start || straddled[(bytes[from - 1]! << 8) | byte] === 0) &&
-          (after === end || straddled[(bytes[after - 1]! << 8) | bytes[after]!] === 0)
-        ) {
-          const whole = vocabulary.find(view, from, after - from)
-          if (whole >= 0) {
-            id = whole
-            length = after - from
-          }
-        }
+        after = Math.min(at + bytesOfCharacter(byte), length)
+        const whole =
+          (at === 0 || straddled[(bytes[start + at - 1]! << 8) | byte] === 0) &&
+          (after === length || straddled[(bytes[start + after - 1]! << 8) | bytes[start + after]!] === 0)
+            ? vocabulary.find(view, start + at, after - at)
+            : -1
+        if (whole >= 0) {
+          id = whole
+          for (let i = at + 1; i < after; i++) keys[i] = NO_TOKEN
+        } else after = at + 1
       }
       if (last >= 0) {
-        const span = from + length - at[last]!
-        joined[last] =
-          span === 2
-            ? pairs[(bytes[from - 1]! << 8) | byte]!
-            : vocabulary.find(view, at[last]!, span) & NO_TOKEN
+        const id =
+          after - last === 2
+            ? pairs[(bytes[start + last]! << 8) | byte]!
+            : vocabulary.find(view, start + last, after - last)
+        if (id >= 0) keys[last] = (id << 5) | last
       }
-      last++
-      at[last] = from
-      part[last] = id
-      from += length
+      live |= 1 << at
+      part[at] = id
+      last = at
+      at = after
     }
-    at[last + 1] = end
     for (;;) {
-      let lowest = NO_TOKEN
-      let i = 0
-      for (let j = 0; j < last; j++) {
-        if (joined[j]! < lowest) {
-          lowest = joined[j]!
-          i = j
-        }
+      let key = NO_TOKEN
+      // min(key, keys[j]): the sign of the difference, spread over all bits, chooses.
+      for (let j = 0; j < length; j++) {
+        const difference = keys[j]! - key
+        key += difference & (difference >> 31)
       }
-      if (lowest === NO_TOKEN) break
-      part[i] = lowest
-      for (let j = i + 1; j < last; j++) {
-        at[j] = at[j + 1]!
-        part[j] = part[j + 1]!
-        joined[j - 1] = joined[j]!
+      if (key === NO_TOKEN) break
+      const i = key & 31
+      part[i] = key >> 5
+      const later = live & ~((2 << i) - 1)
+      const joined = lowestBit(later)
+      live ^= 1 << joined
+      keys[joined] = NO_TOKEN
+      const following = later & (later - 1)
+      const partEnd = following === 0 ? length : lowestBit(following)
+      if (following === 0) keys[i] = NO_TOKEN
+      else {
+        const beyond = following & (following - 1)
+        const id = vocabulary.find(view, start + i, (beyond === 0 ? length : lowestBit(beyond)) - i)
+        keys[i] = id < 0 ? NO_TOKEN : (id << 5) | i
       }
-      at[last] = end
-      last--
-      if (i < last) joined[i] = vocabulary.find(view, at[i]!, at[i + 2]! - at[i]!) & NO_TOKEN
-      if (i > 0) joined[i - 1] = vocabulary.find(view, at[i - 1]!, at[i + 1]! - at[i - 1]!) & NO_TOKEN
+      const earlier = live & ((1 << i) - 1)
+      if (earlier !== 0) {
+        const before = 31 - Math.clz32(earlier)
+        const id = vocabulary.find(view, start + before, partEnd - before)
+        keys[before] = id < 0 ? NO_TOKEN : (id << 5) | before
+      }
     }
-    for (let i = 0; i <= last; i++) ids[count++] = part[i]!
+    for (let rest = live; rest !== 0; rest &= rest - 1) ids[count++] = part[lowestBit(rest)]!
     return count
   }
 

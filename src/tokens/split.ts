@@ -176,8 +176,9 @@ export const scanO200k: Scanner = (bytes, start) => {
     return scanO200kWide(bytes, start)
   }
   // In ASCII A1 is "upper* lower+" and A2 "upper+": the run ends where lower case ends or, without any, upper case.
-  if (ASCII[bytes[at - 1]!] === UPPER) while (ASCII[bytes[at]!] === UPPER) at++
-  while (ASCII[bytes[at]!] === LOWER) at++
+  // Compared, not looked up: this loop runs once for every letter.
+  if (bytes[at - 1]! < 0x5b) while ((bytes[at]! - 0x41) >>> 0 < 26) at++
+  while ((bytes[at]! - 0x61) >>> 0 < 26) at++
   const after = bytes[at]!
   if (after === 0x27) return contractionEnd(bytes, at, true)
   return after < 0x80 || after === END_MARK ? at : scanO200kWide(bytes, start)
@@ -271,9 +272,8 @@ export const scanCl100k: Scanner = (bytes, start) => {
 }
 
 function lettersEnd(bytes: Uint8Array, at: number): number {
-  let kind = ASCII[bytes[at]!]!
-  while (kind === LOWER || kind === UPPER) kind = ASCII[bytes[++at]!]!
-  return kind === WIDE ? runEnd(bytes, at, LETTERS) : at
+  while (((bytes[at]! | 0x20) - 0x61) >>> 0 < 26) at++
+  return ASCII[bytes[at]!] === WIDE ? runEnd(bytes, at, LETTERS) : at
 }
 
 /**

@@ -288,8 +288,8 @@ export class Vocabulary {
    * o200k_base). Inside a piece most lookups fail, and these 256 KB stay in a second-level cache where the slots do not.
    */
   readonly #seen: Int32Array = new Int32Array(1 << (SEEN_BITS - 5))
-  /** Id of the two-byte token `first << 8 | second`, or `NO_TOKEN`. */
-  readonly pairs: Int32Array = new Int32Array(1 << 16).fill(NO_TOKEN)
+  /** Id of the two-byte token `first << 8 | second`, or −1. */
+  readonly pairs: Int32Array = new Int32Array(1 << 16).fill(-1)
   /** 32 − log2(number of slots): hashes are shifted, not masked. */
   readonly shift: number
   /** For the first four bytes of a text, the lengths of the tokens that begin so: bit k = 4 + k bytes, bit 31 = more. */
