@@ -71,7 +71,8 @@ const PASSED_ON = [
  */
 export function createRequest(input: Input, options: Options, model: string): Request {
   const given = readInput(input)
-  const request: Request = { model, messages: given.messages, stream: options.wire !== 'json' }
+  // Inherits nothing: codecs read it field by field, and what is not there must stay absent.
+  const request: Request = ownOptions({ model, messages: given.messages, stream: options.wire !== 'json' })
   if (given.system !== undefined) request.system = given.system
   for (const key of PASSED_ON) {
     if (options[key] !== undefined) Object.assign(request, { [key]: options[key] })
@@ -88,9 +89,9 @@ export function createRequest(input: Input, options: Options, model: string): Re
 function readInput(input: Input): { messages: Message[]; system?: string; tools?: (Tool | ProviderTool)[] } {
   if (typeof input === 'string') {
     if (input.trim() === '') throw badInput('The prompt is empty: pass some text, or messages.')
-    return { messages: [{ role: 'user', content: input }] }
+    return ownOptions({ messages: [{ role: 'user', content: input }] })
   }
-  if (Array.isArray(input)) return { messages: checkMessages(input) }
+  if (Array.isArray(input)) return ownOptions({ messages: checkMessages(input) })
   if (typeof input === 'object' && input !== null && Object.hasOwn(input, 'messages')) {
     return ownOptions({ ...input, messages: checkMessages(input.messages) })
   }

@@ -18,6 +18,7 @@ import type { ErrorKind } from '../errors.ts'
 import { LlmError } from '../errors.ts'
 import { systemClock } from '../http/clock.ts'
 import { retryPolicy } from '../http/retry.ts'
+import { ownOptions } from '../request.ts'
 import { createRun, SOURCE } from '../stream/run.ts'
 import type { RunSource } from '../stream/run.ts'
 import type {
@@ -120,7 +121,8 @@ const EXPECTED_OUTPUT_TOKENS = 500
  * A router; see the file's head for what it tries when.
  * @throws LlmError `config` for targets or options that cannot be meant.
  */
-export function createRouter(options: RouterOptions): Router {
+export function createRouter(routerOptions: RouterOptions): Router {
+  const options: RouterOptions = ownOptions(routerOptions)
   const { strategy = 'fallback', prices, clock = systemClock, random = Math.random } = options
   const retry = options.retry === false ? undefined : options.retry
   const lanesOf = (targets: readonly (string | Target | Client)[] | undefined): Lane[] =>

@@ -10,6 +10,7 @@
 import type { Client } from '../client.ts'
 import { createClient } from '../client.ts'
 import { LlmError } from '../errors.ts'
+import { ownOptions } from '../request.ts'
 import type { RunSource } from '../stream/run.ts'
 import { SOURCE } from '../stream/run.ts'
 import type { CompletionStream, Input, Options, Request, StreamEvent } from '../types.ts'
@@ -84,19 +85,19 @@ export function readTarget(
     })
   }
   if (isClient(target)) return { name: `client ${index}`, weight: 1, options: {}, client: () => target }
-  const options = { ...target }
+  const own: Target = ownOptions(target)
+  const options: Target = ownOptions(own)
   for (const field of ROUTER_FIELDS) delete options[field]
-  const provider = typeof target.provider === 'object' ? target.provider.name : target.provider
+  const provider = typeof own.provider === 'object' ? own.provider.name : own.provider
   const name =
-    target.name ??
-    ([provider, target.model].filter((part) => part !== undefined).join('/') || `target ${index}`)
-  const { weight = 1 } = target
+    own.name ?? ([provider, own.model].filter((part) => part !== undefined).join('/') || `target ${index}`)
+  const { weight = 1 } = own
   if (!(weight > 0) || weight === Infinity) {
     throw new LlmError({ kind: 'config', message: `The weight of target ${name} must be a number above 0.` })
   }
   const make = (): Client | Promise<Client> =>
-    typeof target.provider === 'object' ? createClient(options) : registryClient(options)
-  return { name, weight, options: target, client: once(make) }
+    typeof own.provider === 'object' ? createClient(options) : registryClient(options)
+  return { name, weight, options: own, client: once(make) }
 }
 
 function once<T>(make: () => T): () => T {
