@@ -82,6 +82,11 @@ export class PieceEncoder {
   ids: Int32Array<ArrayBuffer> = new Int32Array(0)
   /** After `encodeRange(…, false)`: where the first piece begins that more text could still change. */
   resumeAt = 0
+  /** After `encodeRange(…, limit, true)`: the text has more than `limit` tokens, though its ids were not all found. */
+  exceeded = false
+  #limit = Infinity
+  /** Count at which it is worth proving that there are more than `#limit`. */
+  #proveAt = Infinity
   #dead: Uint8Array = new Uint8Array(0)
   /**
    * Words of up to 12 bytes that were merged lately: `[word0, word1, word2, length << 3 | tokens, token, token, token,
@@ -144,13 +149,17 @@ export class PieceEncoder {
    * Encodes the text in `bytes[start … end)` into `ids` from 0 on and returns how many there are. With `final` false
    * more text follows: the last two pieces, which it could still change (a contraction or a mark can join
    * two into one), are not encoded, and `resumeAt` says where they begin. Stops early once there
-   * are more than `limit` ids that no further text can change.
+   * are more than `limit` ids that no further text can change; with `onlyWhether` also inside a piece, where the ids
+   * are then not those of the text.
    */
-  encodeRange(start: number, end: number, final: boolean, limit: number): number {
+  encodeRange(start: number, end: number, final: boolean, limit: number, onlyWhether = false): number {
     const { bytes, view, ids, scan, vocabulary } = this
     const { slots, shift } = vocabulary
     const wrap = slots.length - 1
     bytes[end] = END_MARK
+    this.exceeded = false
+    this.#limit = limit
+    this.#proveAt = onlyWhether ? limit + 2 * vocabulary.maxTokenBytes : Infinity
     let count = 0
     let at = start
     // The last two pieces: where they begin and how many ids there were before them.
@@ -192,7 +201,10 @@ export class PieceEncoder {
         }
       }
       if (id >= 0) ids[count++] = id
-      else count = this.encodePiece(at, pieceEnd, count)
+      else {
+        count = this.encodePiece(at, pieceEnd, count)
+        if (this.exceeded) return count
+      }
       at = pieceEnd
       if (previousCount > limit) return previousCount
     }
@@ -222,6 +234,11 @@ export class PieceEncoder {
         const bit = togetherBit(left, character)
         if (((together[bit >> 5]! >>> bit) & 1) === 0 && straddled[(bytes[at - 1]! << 8) | byte] === 0) {
           count = this.#segment(from, at, count)
+          // Nothing reaches across: these ids are final. But a limit is about finished pieces, so that cuts agree.
+          if (this.exceeded || count > this.#proveAt) {
+            this.exceeded = true
+            return count
+          }
           from = at
         }
       }
@@ -344,7 +361,11 @@ export class PieceEncoder {
     return count
   }
 
-  #search(start: number, end: number, count: number): number {
+  /**
+   * The search described at the head of this file. `leftId` is the token before `start`, −1 for none.
+   * @returns the new count, or −1 when no encoding continues that token
+   */
+  #search(start: number, end: number, count: number, leftId = -1): number {
     const { vocabulary, view, ids } = this
     const { offsets, maxTokenBytes } = vocabulary
     const first = count
@@ -352,6 +373,7 @@ export class PieceEncoder {
     let at = start
     let max = Math.min(end - start, maxTokenBytes)
     for (;;) {
+      const left = count > first ? ids[count - 1]! : leftId
       let id = -1
       let length = max
       while (length > 0) {
@@ -359,7 +381,7 @@ export class PieceEncoder {
         length = offsets[id + 1]! - offsets[id]!
         if (
           (dead === undefined || dead[at + length - start] === 0) &&
-          (count === first || isBoundary(vocabulary, view, at, ids[count - 1]!, id))
+          (left < 0 || isBoundary(vocabulary, view, at, left, id))
         ) {
           break
         }
@@ -371,7 +393,13 @@ export class PieceEncoder {
         at += length
         if (at === end) return count
         max = Math.min(end - at, maxTokenBytes)
+        if (count > this.#proveAt) {
+          this.exceeded = this.#everyEndingExceeds(first, start, at, count)
+          if (this.exceeded) return count
+          this.#proveAt = 2 * count
+        }
       } else {
+        if (count === first) return -1
         dead ??= this.#noDeadEnds(end - start)
         dead[at - start] = 1
         const taken = ids[--count]!
@@ -380,6 +408,38 @@ export class PieceEncoder {
         max = takenLength - 1
       }
     }
+  }
+
+  /**
+   * Inside a giant word the ids so far may still be taken back, so their number proves nothing. But the encoding of the
+   * whole word has a boundary within the length of the longest token before `at`, and up to that boundary it is the
+   * encoding of a prefix. So: encode each of those 128 prefixes (from a common boundary 1,024 bytes back) and see
+   * whether all have more than `limit` tokens. Some milliseconds, once, instead of the rest of the word.
+   */
+  #everyEndingExceeds(first: number, start: number, at: number, count: number): boolean {
+    const { vocabulary, ids } = this
+    const { offsets, maxTokenBytes } = vocabulary
+    let base = count
+    let from = at
+    while (base > first && at - from < 8 * maxTokenBytes) {
+      base--
+      from -= offsets[ids[base]! + 1]! - offsets[ids[base]!]!
+    }
+    if (from <= start || count + 9 * maxTokenBytes > ids.length) return false
+    const { exceeded } = this
+    const [outerDead, outerProveAt] = [this.#dead, this.#proveAt]
+    this.#dead = new Uint8Array(9 * maxTokenBytes)
+    this.#proveAt = Infinity
+    let all = true
+    for (let end = at; all && end > at - maxTokenBytes; end--) {
+      // Above the ids that are in use; they stay as they are.
+      const after = this.#search(from, end, count, ids[base - 1]!)
+      all = after >= 0 && base + (after - count) > this.#limit
+    }
+    this.#dead = outerDead
+    this.#proveAt = outerProveAt
+    this.exceeded = exceeded
+    return all
   }
 
   #noDeadEnds(length: number): Uint8Array {

@@ -202,6 +202,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
     to: number,
     limit: number,
     visit: (count: number, bufferStart: number) => boolean | void,
+    onlyWhether = false,
   ): void {
     const pieces = encoder()
     let at = from
@@ -215,7 +216,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
       pieces.reserve(kept + 3 * (stop - at), kept)
       const end = fill(pieces.bytes, text, at, stop, kept)
       const final = stop === to
-      const count = pieces.encodeRange(0, end, final, left)
+      const count = pieces.encodeRange(0, end, final, left, onlyWhether)
       if (visit(count, bufferStart) === true || final || count > left) break
       left -= count
       kept = end - pieces.resumeAt
@@ -230,11 +231,18 @@ export function defineEncoding(source: EncodingSource): Encoding {
     if (to - from <= CHUNK_UNITS) {
       const pieces = encoder()
       pieces.reserve(3 * (to - from), 0)
-      return pieces.encodeRange(0, fill(pieces.bytes, text, from, to, 0), true, limit)
+      return pieces.encodeRange(0, fill(pieces.bytes, text, from, to, 0), true, limit, limit < Infinity)
     }
-    eachChunk(text, from, to, limit, (count) => {
-      total += count
-    })
+    eachChunk(
+      text,
+      from,
+      to,
+      limit,
+      (count) => {
+        total += count
+      },
+      limit < Infinity,
+    )
     return total
   }
 

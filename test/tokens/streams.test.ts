@@ -184,6 +184,50 @@ describe('isWithinTokenLimit', () => {
   })
 })
 
+describe('a limit inside one giant word', () => {
+  it('is decided without the rest of the word, and decided right', () => {
+    const word = fc
+      .tuple(
+        fc.constantFrom(
+          'ab',
+          'abcdefghijklmnopqrstuvwxyz',
+          'aei',
+          'the',
+          'acgt',
+          '\u00e9\u00e0\u00fc',
+          '=-',
+          'xyzq',
+        ),
+        fc.integer({ min: 3_000, max: 12_000 }),
+        fc.integer(),
+      )
+      .map(([letters, length, seed]) => {
+        const characters = [...letters]
+        let state = seed | 1
+        return Array.from({ length }, () => {
+          state = (Math.imul(state, 0x41c64e6d) + 12_345) | 0
+          return characters[(state >>> 16) % characters.length]!
+        }).join('')
+      })
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...NAMES),
+        word,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (name, text, part) => {
+          const encoding = ENCODINGS[name]
+          const count = encoding.countTokens(text)
+          for (const limit of [Math.floor(count * part), count - 1, count, count - 300]) {
+            if (limit < 0) continue
+            expect(encoding.isWithinTokenLimit(text, limit)).toBe(count <= limit ? count : false)
+          }
+        },
+      ),
+      { numRuns: fuzzRuns(1_500, 60) },
+    )
+  })
+})
+
 describe('encodeInto', () => {
   it('goes on where it stopped, whatever the size of the array', () => {
     fc.assert(
