@@ -106,7 +106,9 @@ export function singleOf(chunk: unknown, choiceIndex: unknown): Single | undefin
   }
   const choice: unknown = choices[0]
   const delta = asRecord(own(choice, 'delta'))
-  if (delta === undefined || (own(choice, 'index') ?? 0) !== choiceIndex) return undefined
+  const index = own(choice, 'index') ?? 0
+  // An index that is an object is another one each time it is parsed.
+  if (delta === undefined || index !== choiceIndex || typeof index === 'object') return undefined
   for (const field of ['usage', 'logprobs', 'finish_reason', 'error']) {
     if (!isNothing(own(choice, field))) return undefined
   }

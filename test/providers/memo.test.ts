@@ -49,10 +49,13 @@ function said(provider: Provider, frames: readonly Frame[], on: boolean): string
   memo.on = on
   let made = 0
   // Ids that a server left out are random.
-  const random = vi.spyOn(globalThis.crypto, 'getRandomValues').mockImplementation((array) => {
-    ;(array as Uint8Array).fill(made++)
-    return array
-  })
+  const random = [
+    vi.spyOn(globalThis.crypto, 'getRandomValues').mockImplementation((array) => {
+      ;(array as Uint8Array).fill(made++)
+      return array
+    }),
+    vi.spyOn(globalThis.crypto, 'randomUUID').mockImplementation(() => `0-0-0-0-${made++}`),
+  ]
   const decoder = provider.decoder(request)
   const events: unknown[] = []
   try {
@@ -65,7 +68,7 @@ function said(provider: Provider, frames: readonly Frame[], on: boolean): string
     if (!LlmError.is(error)) throw error
     events.push(error.kind, error.message)
   } finally {
-    random.mockRestore()
+    for (const spy of random) spy.mockRestore()
   }
   return JSON.stringify([events, decoder.raw, decoder.usage, decoder.reportedCost])
 }
@@ -145,6 +148,14 @@ const STREAMS: [string, Provider, Frame[]][] = [
     'thinking left in the text',
     compatible({ baseURL: 'https://a.example', dialect: { think: 'split' } }),
     [...chat((content) => ({ content: `<think>${content}` }))],
+  ],
+  [
+    'an index that is an object, and so never the same (every)',
+    openaiChat(),
+    chat((content) => ({ content })).map((frame) => ({
+      ...frame,
+      data: frame.data.replace('"index":0,"delta"', '"index":{},"delta"'),
+    })),
   ],
   [
     'anthropic',
