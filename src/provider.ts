@@ -145,6 +145,8 @@ export interface EmbeddingProvider {
   readonly defaultModel?: string
   /** Largest batch one request may carry. */
   readonly maxTexts: number
+  /** The same for one model, where models differ. */
+  maxTextsOf?(model: string): number
   encode(request: EmbedRequest): HttpRequest
   authorize(http: HttpRequest, context: AuthorizeContext): HttpRequest | Promise<HttpRequest>
   /** Rows in the order of the texts. */

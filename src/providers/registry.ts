@@ -20,6 +20,7 @@ import type { AwsCredentials } from '../wire/sigv4.ts'
 import { anthropic } from './anthropic.ts'
 import { azureEmbeddings } from './azure-embeddings.ts'
 import { azure } from './azure.ts'
+import { bedrockEmbeddings } from './bedrock-embeddings.ts'
 import { bedrock } from './bedrock.ts'
 import { cohereEmbeddings } from './cohere-embeddings.ts'
 import { cohere } from './cohere.ts'
@@ -106,7 +107,9 @@ const OWN_FORMATS: Readonly<Record<string, Row>> = {
   bedrock: {
     keyNames: ['AWS_BEARER_TOKEN_BEDROCK'],
     defaultModel: 'global.openai.gpt-6-luna', // 2026-09
+    embeddingModel: 'amazon.titan-embed-text-v2:0', // 2024-04
     create: (options, read) => bedrock(defined({ ...options, ...awsPlace(read) })),
+    embedder: (options, read) => bedrockEmbeddings(defined({ ...options, ...awsPlace(read) })),
   },
   azure: {
     keyNames: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],

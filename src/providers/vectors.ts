@@ -31,6 +31,7 @@ function bad(provider: string, index: number, reason: string): LlmError {
   return new LlmError({
     kind: 'protocol',
     provider,
+    issues: [{ message: `row ${index} ${reason}`, path: [index] }],
     message: `The embeddings of ${provider} cannot be used: row ${index} ${reason}.`,
   })
 }

@@ -17,7 +17,7 @@ import { vertexAuthorize, type VertexOptions, vertexUrl } from './vertex-place.t
 
 /** Options of {@link vertexEmbeddings}. */
 export interface VertexEmbeddingsOptions extends VertexOptions {
-  /** Texts per request. Default 100 (20,000 tokens at most). gemini-embedding-001 takes 1. */
+  /** Texts per request. Default 100 (20,000 tokens at most); gemini-embedding-001 gets 1, which is all it takes. */
   maxTexts?: number
 }
 
@@ -33,6 +33,7 @@ export function vertexEmbeddings(options: VertexEmbeddingsOptions = {}): Embeddi
     name,
     defaultModel: 'text-embedding-005', // 2024-11; the newest that takes batches, 2026-11
     maxTexts,
+    maxTextsOf: (model) => (model === 'gemini-embedding-001' ? 1 : maxTexts),
     encode({ model, texts, dimensions, purpose, body }) {
       if (model === 'gemini-embedding-001' && texts.length > 1) {
         throw new LlmError({
