@@ -70,24 +70,20 @@ export function expandMerges(segments: readonly Merges[]): ExpandedMerges {
   const lengths = new Uint8Array(size)
   lengths.fill(1, 0, 256)
 
-  // 255 marks a character that is no base64 digit; shifted and joined it makes an id no vocabulary has.
-  const digit = new Uint8Array(128).fill(255)
+  // 255 marks a character that is no base64 digit: it makes an id that is too high or a wrong checksum. Entry 128 stands
+  // for everything beyond ASCII.
+  const digit = new Uint8Array(129).fill(255)
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
   for (let i = 0; i < 64; i++) digit[alphabet.charCodeAt(i)] = i
 
   for (const { firstId, count, checksum, columns } of segments) {
     if (columns.length !== 6 * count) throw corrupted(`${columns.length} digits where ${6 * count} belong`)
+    const at = (index: number): number => digit[Math.min(128, columns.charCodeAt(index))]!
     let hash = 0x811c9dc5
     for (let i = 0; i < count; i++) {
       const id = firstId + i
-      const a =
-        (digit[columns.charCodeAt(i)]! << 12) |
-        (digit[columns.charCodeAt(i + count)]! << 6) |
-        digit[columns.charCodeAt(i + 2 * count)]!
-      const b =
-        (digit[columns.charCodeAt(i + 3 * count)]! << 12) |
-        (digit[columns.charCodeAt(i + 4 * count)]! << 6) |
-        digit[columns.charCodeAt(i + 5 * count)]!
+      const a = (at(i) << 12) | (at(i + count) << 6) | at(i + 2 * count)
+      const b = (at(i + 3 * count) << 12) | (at(i + 4 * count) << 6) | at(i + 5 * count)
       if (!(a < id && b < id)) throw corrupted(`token ${id} refers to tokens ${a} and ${b}`)
       parts[2 * id] = a
       parts[2 * id + 1] = b
