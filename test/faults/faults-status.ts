@@ -4,12 +4,12 @@ import type { ErrorKind } from '../../src/errors.ts'
 import { anthropic } from '../../src/providers/anthropic.ts'
 import { gemini } from '../../src/providers/gemini.ts'
 import type { Provider } from '../../src/provider.ts'
-import { KEY, type Expected, type Fault } from './harness.ts'
+import { KEY, type Expected, type Fault, type Serve } from './harness.ts'
 import { holding } from './matchers.ts'
 import { http } from './server.ts'
 
 /** A server that answers every request with this status. */
-function status(code: number, body: unknown, headers: Record<string, string> = {}): Fault['serve'] {
+function status(code: number, body: unknown, headers: Record<string, string> = {}): Serve {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   return () => http((response) => response.writeHead(code, headers).end(text))
 }
@@ -27,14 +27,8 @@ const RFB = { tries: 3, failsOver: true, health: 'open' } as const
 const NOTHING = { tries: 1, failsOver: false, health: 'closed' } as const
 
 /** A row whose request itself is at fault. */
-function refusal(
-  row: number,
-  name: string,
-  kind: ErrorKind,
-  serve: Fault['serve'],
-  more: Partial<Fault> = {},
-): Fault {
-  return { row, name, serve: serve!, ...more, expected: { ...NOTHING, kind } }
+function refusal(row: number, name: string, kind: ErrorKind, serve: Serve, more: Partial<Fault> = {}): Fault {
+  return { row, name, serve, ...more, expected: { ...NOTHING, kind } }
 }
 
 export const STATUS: Fault[] = [

@@ -24,13 +24,16 @@ import type { FaultServer } from './server.ts'
 /** No known shape of key, so that only masking by value can hide it. */
 export const KEY = 'Zq7.fault~matrix~4711.xYw9'
 
+/** Starts a server that fails in one way. */
+export type Serve = () => Promise<FaultServer>
+
 /** A server or a transport that misbehaves. */
 export interface Fault {
   /** Number in the matrix. */
   row: number
   name: string
   /** A server on loopback… */
-  serve?: () => Promise<FaultServer>
+  serve?: Serve
   /** …or, where loopback cannot produce it, what a fetch or transport does instead, and why not loopback. */
   simulate?: () => Pick<Options, 'fetch' | 'transport'>
   why?: string
