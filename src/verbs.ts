@@ -30,7 +30,7 @@ export async function embed(
 ): Promise<EmbedResult> {
   const { provider, model = provider.defaultModel } = resolver.embedding(options)
   if (model === undefined) throw noModel(provider.name)
-  const texts = readTexts(input, provider.name)
+  const texts = readTexts(input)
   const size = provider.maxTextsOf?.(model) ?? provider.maxTexts
   const { dimensions, purpose, body } = options
   return withCall(options, { operation: 'embed', provider: provider.name, model }, async (call) => {
@@ -45,107 +45,67 @@ export async function embed(
         ...(body === undefined ? {} : { body }),
       })
       if (at === 0) result.warnings.push(...(http.warnings ?? []))
-      const {
-        rows,
-        usage,
-        model: answered,
-      } = await requestRows(call, provider, http, batch).catch((error: unknown) => {
-        throw named(error, { model, at, batch, of: texts.length, usage: result.usage })
-      })
-      const dimensionsSoFar = result.embeddings[0]?.length ?? rows[0]?.length
-      if (rows[0]?.length !== dimensionsSoFar) {
-        throw otherLength(provider.name, at, rows[0]?.length, dimensionsSoFar)
+      try {
+        const { rows, usage, model: answered } = provider.decode(await requestJson(call, provider, http))
+        if (rows.length !== batch.length) throw wrongRows(provider.name, rows.length, batch.length)
+        const [first] = result.embeddings
+        if (first !== undefined && rows[0]!.length !== first.length) {
+          throw otherLength(provider.name, rows[0]!.length, first.length)
+        }
+        result.embeddings.push(...rows)
+        result.usage = addUsage(result.usage, usage)
+        result.model = answered ?? result.model
+      } catch (error) {
+        throw named(error, model, at, batch, result.usage)
       }
-      result.embeddings.push(...rows)
-      result.usage = addUsage(result.usage, usage)
-      result.model = answered ?? result.model
     }
     return result
   })
 }
 
 /** The texts as a list. @throws LlmError `invalid-request` naming those that are empty or no texts, by their index. */
-function readTexts(input: string | readonly string[], provider: string): string[] {
+function readTexts(input: string | readonly string[]): string[] {
   const texts = typeof input === 'string' ? [input] : [...input]
-  const bad = texts.flatMap((text, row) => (typeof text !== 'string' || text === '' ? [row] : []))
+  const bad = texts.flatMap((text, row) => (typeof text !== 'string' || text === '' ? row : []))
   if (texts.length > 0 && bad.length === 0) return texts
-  const shown = bad.slice(0, 10).join(', ')
   throw new LlmError({
     kind: 'invalid-request',
-    provider,
     phase: 'encode',
-    issues: bad.map((row) => ({ message: `text ${row} is empty or no text`, path: [row] })),
+    issues: bad.map((row) => ({ message: 'empty, or no text', path: [row] })),
     message:
       bad.length === 0
         ? 'embed() was given no texts: pass one or more.'
-        : `embed() takes texts that are not empty: look at ${bad.length === 1 ? 'text' : 'texts'} ${shown}${bad.length > 10 ? ` and ${bad.length - 10} more` : ''}, counted from 0.`,
+        : `embed() takes texts that are not empty: look at number ${bad.slice(0, 10).join()}${bad.length > 10 ? ' …' : ''} from 0.`,
   })
 }
 
-/** The vectors of one batch. */
-async function requestRows(
-  call: Call,
-  provider: EmbeddingProvider,
-  http: HttpRequest,
-  batch: readonly string[],
-): Promise<ReturnType<EmbeddingProvider['decode']>> {
-  const answer = provider.decode(await requestJson(call, provider, http))
-  if (answer.rows.length !== batch.length) {
-    throw wrongRows(provider.name, answer.rows.length, batch.length)
-  }
-  return answer
-}
-
-/** "You are not allowed to generate embeddings from this model" (OpenAI, 403), "… is not supported for embedContent" (Gemini). */
-const NO_EMBEDDER = /embed/i
-const REFUSES =
-  /not (?:allowed|supported|available|found)|(?:does not|doesn't|cannot) (?:support|generate|embed)/i
+/** "not allowed to generate embeddings" (OpenAI, 403), "not supported for embedContent" (Gemini, 404). */
+const NO_EMBEDDER = /(?:not|n't) (?:allowed|support|generate|embed).*embed/i
+const TOO_LONG = /too long|too large|maximum|exceed/i
 
 /**
- * A failure of one batch, by the indices of its texts among all: the row that the codec named, or the longest one where
- * something was too long, or all of the batch.
+ * A failure of the batch that begins at text `at`, by the index of one text among all: the row that the codec named, the
+ * longest one where something was too long, otherwise the first.
+ * @param usage what the batches before it cost.
  */
-function named(
-  thrown: unknown,
-  {
-    model,
-    at,
-    batch,
-    of,
-    usage,
-  }: { model: string; at: number; batch: readonly string[]; of: number; usage: Usage },
-): unknown {
+function named(thrown: unknown, model: string, at: number, batch: readonly string[], usage: Usage): unknown {
   if (!LlmError.is(thrown) || thrown.kind === 'aborted') return thrown
-  const { message, status = 0 } = thrown
-  if (
-    (status === 400 || status === 403 || status === 404) &&
-    NO_EMBEDDER.test(message) &&
-    REFUSES.test(message)
-  ) {
-    return thrown.with({
-      kind: 'unsupported',
-      retryable: false,
-      message: `${model} makes no embeddings: choose an embedding model. The server said: ${message}`,
-    })
+  const { message, status = 0, kind } = thrown
+  const refused = status >= 400 && status < 500 && status !== 429
+  if (refused && NO_EMBEDDER.test(message)) {
+    return thrown.with({ kind: 'unsupported', message: `${model} makes no embeddings: ${message}` })
   }
-  const row = thrown.issues?.[0]?.path?.[0]
-  const tooLong = thrown.kind === 'context-length' || /too long|too large|maximum|exceed/i.test(message)
-  let index: number | undefined
-  let why = ''
-  if (typeof row === 'number') index = at + row
-  else if (batch.length === 1) index = at
-  else if (tooLong && status >= 400 && status < 500 && status !== 429) {
-    const longest = batch.reduce((best, text, n) => (text.length > batch[best]!.length ? n : best), 0)
-    index = at + longest
-    why = ` The longest of these texts is text ${index}, with ${batch[longest]!.length} characters.`
+  let row = thrown.issues?.[0]?.path?.[0] as number | undefined
+  let hint = ''
+  if (row !== undefined) hint = ` It is text ${at + row} of all.`
+  else if (batch.length > 1 && refused && (kind === 'context-length' || TOO_LONG.test(message))) {
+    const lengths = batch.map((text) => text.length)
+    row = lengths.indexOf(Math.max(...lengths))
+    hint = ` The longest is text ${at + row}, with ${lengths[row]} characters.`
   }
-  const which = batch.length === 1 ? `Text ${at}` : `Texts ${at} to ${at + batch.length - 1}`
-  const told =
-    typeof row === 'number' && at > 0 ? ` Counted from the first text it is text ${at + row}.` : why
   return thrown.with({
-    message: `${which} of ${of} could not be embedded: ${message}${told}`,
-    issues: [{ message, path: [index ?? at] }],
-    // What the batches before it cost.
+    message: `Texts ${at} to ${at + batch.length - 1} could not be embedded: ${message}${hint}`,
+    issues: [{ message, path: [at + (row ?? 0)] }],
     usage,
   })
 }
@@ -260,17 +220,11 @@ function wrongRows(provider: string, got: number, asked: number): LlmError {
   })
 }
 
-function otherLength(
-  provider: string,
-  index: number,
-  got: number | undefined,
-  before: number | undefined,
-): LlmError {
+function otherLength(provider: string, got: number, before: number): LlmError {
   return new LlmError({
     kind: 'protocol',
     provider,
-    issues: [{ message: `${got} numbers instead of ${before}`, path: [index] }],
-    message: `The embeddings of ${provider} cannot be compared: text ${index} came as ${got} numbers, those before it as ${before}.`,
+    message: `${provider} answered vectors of ${got} numbers after some of ${before}.`,
   })
 }
 

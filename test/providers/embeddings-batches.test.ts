@@ -149,9 +149,7 @@ describe.each(Object.entries(formats))('embed at %s', (_, format) => {
     const error = await failure(client.embed(count(total), { model }))
     const last = Math.min(total, at + size) - 1
     expect(error).toMatchObject({ kind: 'invalid-request', status: 400, issues: [{ path: [at] }] })
-    expect(error.message).toContain(
-      last === at ? `Text ${at} of ${total}` : `Texts ${at} to ${last} of ${total}`,
-    )
+    expect(error.message).toContain(`Texts ${at} to ${last} could not be embedded`)
     expect(error.message).toContain('The input is rejected.')
     expect(error.usage?.inputTokens).toBe(tokens ? at : undefined)
   })
@@ -163,7 +161,7 @@ describe.each(Object.entries(formats))('embed at %s', (_, format) => {
     const client = createClient({ embedding: provider, apiKey: 'k', fetch })
     const error = await failure(client.embed(count(size + 1), { model }))
     expect(error).toMatchObject({ kind: 'protocol', issues: [{ path: [size] }] })
-    expect(error.message).toContain(`text ${size} came as 3 numbers, those before it as 2`)
+    expect(error.message).toContain('vectors of 3 numbers after some of 2')
     if (size === 1) return
     const mixed = server(format, (texts) =>
       Response.json(format.answer(texts.map((_text, at) => (at === 1 ? [1] : [1, 2])))),
@@ -200,9 +198,9 @@ describe('embed', () => {
     const { fetch, batches } = server(openai)
     const error = await failure(client(fetch).embed(['a', '', 'b', '']))
     expect(error).toMatchObject({ kind: 'invalid-request', issues: [{ path: [1] }, { path: [3] }] })
-    expect(error.message).toContain('texts 1, 3')
+    expect(error.message).toContain('number 1,3 from 0')
     const many = await failure(client(fetch).embed(Array.from({ length: 50 }, () => '')))
-    expect(many.message).toMatch(/8, 9 and 40 more/)
+    expect(many.message).toMatch(/8,9 … from 0/)
     expect((await failure(client(fetch).embed([]))).message).toContain('no texts')
     expect(batches).toEqual([])
   })
@@ -234,7 +232,7 @@ describe('embed', () => {
     )
     const error = await failure(client(fetch).embed(count(3000)))
     expect(error).toMatchObject({ kind: 'protocol', issues: [{ path: [2051] }] })
-    expect(error.message).toMatch(/row 3 is no list of numbers.*it is text 2051/)
+    expect(error.message).toMatch(/row 3 is no list of numbers.*It is text 2051/)
   })
 
   it.each([
