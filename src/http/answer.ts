@@ -55,6 +55,11 @@ export async function readAnswer(
   }
 }
 
+const NOTHING: Uint8Array = /* @__PURE__ */ new Uint8Array(0)
+
+/** Kinds of errors of a read that say nothing about the answer: the connection broke, or a deadline passed. */
+const LOST: ReadonlySet<LlmError['kind']> = /* @__PURE__ */ new Set(['interrupted', 'connect', 'timeout'])
+
 function framedAnswer(
   exchange: Exchange,
   framer: ReturnType<Provider['frames']>,
@@ -79,19 +84,33 @@ function framedAnswer(
     return true
   }
 
+  /** A connection lost, or silent, behind the last word takes nothing from the answer. */
+  function wasWhole(error: LlmError, out: StreamEvent[]): boolean {
+    if (!LOST.has(error.kind)) return false
+    try {
+      for (const event of decoder.end()) out.push(event)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   async function next(): Promise<StreamEvent[] | undefined> {
     while (state.is === 'reading') {
       const events: StreamEvent[] = []
+      let reading = true
       try {
-        if (decode(await exchange.read(), events)) {
-          state = { is: 'whole' }
-          exchange.finish()
-        }
+        // A fault that was held back for the frames before it shows here, and not when the socket says more.
+        framer.push(NOTHING)
+        const window = await exchange.read()
+        reading = false
+        if (decode(window, events)) state = { is: 'whole' }
       } catch (thrown) {
         const error = LlmError.is(thrown) ? thrown : unexpected(name, thrown)
-        state = { is: 'broken', error }
-        exchange.fail(error)
+        state = reading && wasWhole(error, events) ? { is: 'whole' } : { is: 'broken', error }
       }
+      if (state.is === 'whole') exchange.finish()
+      else if (state.is === 'broken') exchange.fail(state.error)
       arrived(events)
       if (events.length > 0) return events
     }

@@ -130,9 +130,11 @@ export async function exchange(
       attempt,
       read: body.read,
       finish() {
+        attempt.maybeBilled = false
+        // Noted when a deadline passed behind the last word of an answer that was whole.
+        delete attempt.error
         if (over) return
         release()
-        attempt.maybeBilled = false
         body.drain(clock)
       },
       fail,
