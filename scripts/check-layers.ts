@@ -16,6 +16,8 @@ const SRC = resolve(dirname(fileURLToPath(import.meta.url)), '../src')
 /** First match wins; a file that matches none is itself a violation. */
 const RANKS: readonly (readonly [pattern: RegExp, rank: number])[] = [
   [/^(types|errors|provider)\.ts$/, 0],
+  // The pages stand on top of everything they show; nothing imports them.
+  [/^learn\/pages\//, 5],
   [/^learn\//, 0],
   [/^(schema|request|sse)\.ts$/, 1],
   [/^(wire|stream|http|tokens|cost)\//, 1],
@@ -33,7 +35,7 @@ const WALLS: readonly { from: RegExp; may: RegExp; why: string }[] = [
   { from: /^wire\//, may: /^(types|errors|provider)\.ts$/, why: 'a wire parser stands alone' },
   { from: /^tokens\//, may: /^(types|errors|provider)\.ts$/, why: 'the tokenizer stands alone' },
   { from: /^cost\//, may: /^(types|errors|provider)\.ts$/, why: 'prices are data' },
-  { from: /^learn\//, may: /^types\.ts$/, why: 'the educational half stands alone' },
+  { from: /^learn\/(?!pages\/)/, may: /^types\.ts$/, why: 'the educational half stands alone' },
 ]
 
 /** `import … from '…'`, `export … from '…'`, `import('…')`. Type-only ones count for ranks and walls, not for cycles. */
