@@ -129,6 +129,13 @@ export class PieceEncoder {
     return size
   }
 
+  /** Number of tokens of the one piece `bytes[0 … end)`. */
+  pieceCount(end: number): number {
+    this.exceeded = false
+    this.#proveAt = Infinity
+    return this.vocabulary.find(this.view, 0, end) >= 0 ? 1 : this.encodePiece(0, end, 0)
+  }
+
   /** The highest number of ids, at most `most`, after which a piece ends. */
   wholePieces(most: number): number {
     const { offsets } = this.vocabulary

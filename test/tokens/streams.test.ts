@@ -76,6 +76,60 @@ describe('createCounter', () => {
     })
   }
 
+  it('two giant runs after each other, read at uneven steps', () => {
+    const run = fc.tuple(
+      fc.constantFrom(
+        'a',
+        'B',
+        ' ',
+        '的',
+        '한',
+        'か',
+        '=',
+        '!',
+        '\n',
+        '/',
+        "'",
+        'é',
+        '\u0301',
+        'aB',
+        '😀',
+        '1',
+        "'s",
+      ),
+      fc.integer({ min: 1, max: 900 }),
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...NAMES),
+        run,
+        run,
+        run,
+        fc.integer({ min: 1, max: 250 }),
+        (name, a, b, c, step) => {
+          const encoding = ENCODINGS[name]
+          const text = [a, b, c].map(([unit, times]) => unit.repeat(times)).join('')
+          const counter = encoding.createCounter()
+          for (let at = 0; at < text.length; at += step) {
+            counter.push(text.slice(at, at + step))
+            expect(counter.count).toBe(encoding.countTokens(text.slice(0, at + step)))
+          }
+        },
+      ),
+      { numRuns: fuzzRuns(3_000, 100) },
+    )
+  })
+
+  it('takes a word of a million characters, one delta and one reading at a time', () => {
+    const counter = o200k_base.createCounter()
+    const delta = '的世界'.repeat(100)
+    for (let i = 0; i < 1_000; i++) {
+      counter.push(delta)
+      if (counter.count === 0) expect.fail('nothing counted')
+    }
+    expect(counter.end()).toBe(o200k_base.countTokens(delta.repeat(1_000)))
+  })
+
   it('takes a text of several chunks', () => {
     const text = 'A few words, 1234 and 한국어 — again. '.repeat(4_000)
     const counter = o200k_base.createCounter()
