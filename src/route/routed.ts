@@ -157,9 +157,12 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
   async function tryLane(open: Call, lane: Lane, asked: Input, alone: boolean): Promise<Answering> {
     const { clock } = open
     let delayMs = 0
+    let failure: LlmError | undefined
     lane.budget.deposit(clock.nowMs())
     for (let tries = 1; ; tries++) {
       const acquired = lane.breaker.acquire(clock.nowMs())
+      // Others found out during our pause that it is down: one more knock would not help it.
+      if (!acquired.granted && failure !== undefined && !alone) throw failure
       // The panic pick goes out without a permit; it is booked as an ordinary call.
       const permit: Permit = acquired.granted ? acquired : { granted: true, probe: false }
       const startMs = clock.nowMs()
@@ -189,6 +192,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
           lane.ttft.observe(Math.max(nowMs - startMs, FAST_FAILURE_PENALTY_MS), nowMs)
         }
         const pauseMs = retryDelayMs(rules.policy, error, tries, open.leftMs(), open.random)
+        failure = error
         if (pauseMs === undefined) throw error
         // What its breaker will not allow is not waited for while another target could answer.
         const after = lane.breaker.peek(nowMs + pauseMs)
@@ -223,9 +227,13 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     if (sum === undefined || calledTool || !BROKE_OFF.has(cause.kind)) throw cause
     const partial = sum.partial(source.facts())
     const restart = rules.onInterrupt === 'restart'
+    const nowMs = open.clock.nowMs()
     const lanes = restart
       ? rules.lanes
-      : rules.lanes.filter(({ options: { continuation } }) => continuation !== undefined)
+      : rules.lanes.filter(
+          ({ options: { continuation }, breaker }) =>
+            continuation !== undefined && breaker.peek(nowMs).granted,
+        )
     if (lanes.length === 0) throw cause
     const error = source.fail(thrown, partial, true)
     source.ended?.({ error })
@@ -266,6 +274,11 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       }
     }
     throw last
+  }
+
+  /** Each once: when nothing could go on after a break, the answer that broke off is on record already. */
+  function attempts(): Attempt[] {
+    return [...new Set([...past, ...(answering?.source.facts().attempts ?? [])])]
   }
 
   function release(): void {
@@ -313,13 +326,13 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       const now = answering?.source.facts()
       if (now === undefined) return { provider: 'router', model: '', attempts: past, raw: {} }
       const { offsetMs } = answering!
-      return { ...now, attempts: [...past, ...now.attempts], ...later(now, offsetMs) }
+      return { ...now, attempts: attempts(), ...later(now, offsetMs) }
     },
     fail(thrown, partial, delivered) {
       const dressed =
         answering === undefined ? asError(thrown) : answering.source.fail(thrown, partial, delivered)
       return (call?.redactor.error(dressed) ?? dressed).with({
-        attempts: [...past, ...(answering?.source.facts().attempts ?? [])],
+        attempts: attempts(),
         ...(delivered ? { partial } : {}),
       })
     },
