@@ -196,8 +196,8 @@ async function requestJson(call: Call, target: Target, http: HttpRequest): Promi
         try {
           return await once(delayMs)
         } catch (error) {
-          // Only a key can be repaired here.
-          if (!LlmError.is(error) || error.status !== 401 || !(await repair(ask, error, {}))) throw error
+          // Only a key can be repaired here: nothing was asked to stream, and nothing fits.
+          if (!LlmError.is(error) || !(await repair(ask, error, {}))) throw error
         }
       }
     },

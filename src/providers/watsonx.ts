@@ -12,7 +12,7 @@ import { LlmError } from '../errors.ts'
 import type { AuthorizeContext, HttpResponse, Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
-import { asCount, asString, endpoint, hostPart, jsonBody, own, parseFrameJson } from './body.ts'
+import { asArray, asCount, asString, endpoint, hostPart, jsonBody, own, parseFrameJson } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize, resolveKey } from './key.ts'
 import { createChatReader, type ChatReader } from './openai-chat-decode.ts'
@@ -138,6 +138,21 @@ export function watsonx(options: WatsonxOptions): Provider {
       return { events: [...chat.push(json), ...chat.end()], raw: chat.raw }
     },
     error: (response) => httpError({ provider: NAME, response }),
+    // One page: there are some fifty models, and 200 is the most a page holds. cloud.ibm.com/apidocs (2026-11)
+    listModels: {
+      encode: () => ({
+        method: 'GET',
+        url: endpoint(
+          root,
+          `ml/v1/foundation_model_specs?version=${encodeURIComponent(version)}&filters=function_text_chat&limit=200`,
+          NAME,
+        ),
+        headers: { accept: 'application/json', ...headers },
+      }),
+      decode: (json) => ({
+        models: asArray(own(json, 'resources')).flatMap((model) => asString(own(model, 'model_id')) ?? []),
+      }),
+    },
   }
 }
 
