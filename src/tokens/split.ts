@@ -37,7 +37,6 @@ const WIDE = 9
 const LETTERS = (1 << UPPER) | (1 << LOWER) | (1 << BOTH)
 const UPPERISH = (1 << UPPER) | (1 << BOTH) | (1 << MARK)
 const LOWERISH = (1 << LOWER) | (1 << BOTH) | (1 << MARK)
-const BLANKS = (1 << SPACE) | (1 << NEWLINE)
 const SYMBOLS = (1 << OTHER) | (1 << MARK)
 const DIGITS = 1 << NUMBER
 
@@ -101,12 +100,17 @@ function runEnd(bytes: Uint8Array, at: number, classes: number): number {
   }
 }
 
-/** Up to three numbers. */
-function threeNumbers(bytes: Uint8Array, at: number): number {
+/** Up to three numbers, the first of which is known to be one. */
+function threeNumbers(bytes: Uint8Array, start: number): number {
+  let at = start
   for (let count = 0; count < 3; count++) {
-    const seen = peek(bytes, at)
-    if ((seen & 15) !== NUMBER) break
-    at += seen >> 4
+    const byte = bytes[at]!
+    if ((byte - 0x30) >>> 0 < 10) at++
+    else if (ASCII[byte] === WIDE) {
+      const seen = peek(bytes, at)
+      if ((seen & 15) !== NUMBER) break
+      at += seen >> 4
+    } else break
   }
   return at
 }
@@ -121,11 +125,16 @@ function blanksEnd(bytes: Uint8Array, start: number, newlines: boolean): number 
   let lastStart = start
   let afterNewline = 0
   for (;;) {
-    const seen = peek(bytes, at)
-    const kind = seen & 15
-    if (((BLANKS >> kind) & 1) === 0) break
+    let kind = ASCII[bytes[at]!]!
+    let length = 1
+    if (kind === WIDE) {
+      const seen = peek(bytes, at)
+      kind = seen & 15
+      length = seen >> 4
+    }
+    if (kind !== SPACE && kind !== NEWLINE) break
     lastStart = at
-    at += seen >> 4
+    at += length
     if (kind === NEWLINE) afterNewline = at
   }
   if (newlines && afterNewline > 0) return afterNewline
@@ -184,10 +193,15 @@ export const scanO200k: Scanner = (bytes, start) => {
   return after < 0x80 || after === END_MARK ? at : scanO200kWide(bytes, start)
 }
 
-/** A4 after its optional space: symbols, then line breaks and slashes. */
-function symbolsEnd(bytes: Uint8Array, at: number): number {
+/** `[^\s\p{L}\p{N}]*` */
+function symbolRunEnd(bytes: Uint8Array, at: number): number {
   while (ASCII[bytes[at]!] === OTHER) at++
-  if (ASCII[bytes[at]!] === WIDE) at = runEnd(bytes, at, SYMBOLS)
+  return ASCII[bytes[at]!] === WIDE ? runEnd(bytes, at, SYMBOLS) : at
+}
+
+/** A4 after its optional space: symbols, then line breaks and slashes. */
+function symbolsEnd(bytes: Uint8Array, start: number): number {
+  let at = symbolRunEnd(bytes, start)
   while (bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x2f) at++
   return at
 }
@@ -262,11 +276,12 @@ export const scanCl100k: Scanner = (bytes, start) => {
   }
   const kind = seen & 15
   const at = start + (seen >> 4)
-  const next = peek(bytes, at) & 15
+  let next = ASCII[bytes[at]!]!
+  if (next === WIDE) next = peek(bytes, at) & 15
   if (((LETTERS >> next) & 1) === 1) return lettersEnd(bytes, at)
   if (kind === SPACE && !(lead === 0x20 && ((SYMBOLS >> next) & 1) === 1))
     return blanksEnd(bytes, start, true)
-  let end = runEnd(bytes, at, SYMBOLS)
+  let end = symbolRunEnd(bytes, at)
   while (bytes[end] === 0x0a || bytes[end] === 0x0d) end++
   return end
 }
@@ -288,10 +303,11 @@ export const scanGpt2: Scanner = (bytes, start) => {
     if (end > start) return end
   }
   const at = lead === 0x20 ? start + 1 : start
-  const kind = peek(bytes, at) & 15
+  let kind = ASCII[bytes[at]!]!
+  if (kind === WIDE) kind = peek(bytes, at) & 15
   if (((LETTERS >> kind) & 1) === 1) return lettersEnd(bytes, at)
   if (kind === NUMBER) return runEnd(bytes, at, DIGITS)
-  if (((SYMBOLS >> kind) & 1) === 1) return runEnd(bytes, at, SYMBOLS)
+  if (((SYMBOLS >> kind) & 1) === 1) return symbolRunEnd(bytes, at)
   return blanksEnd(bytes, start, false)
 }
 
