@@ -9,6 +9,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
+import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { Json, Origin, Request, Source, StreamEvent, Usage } from '../types.ts'
 import { createSkeleton } from '../wire/skeleton.ts'
@@ -55,10 +56,10 @@ export interface MessagesDecoder extends Decoder {
 
 /** A content block that is still open. */
 type Block =
-  | { kind: 'text'; part: number | undefined; text: string; citations: Json[] }
+  | { kind: 'text'; part: number | undefined; text: GrowingText; citations: Json[] }
   // The forced tool call that carries a structured answer: its arguments are the text.
-  | { kind: 'answer'; part: number | undefined; text: string; whole: unknown }
-  | { kind: 'thinking'; part: number | undefined; text: string; signature: string }
+  | { kind: 'answer'; part: number | undefined; text: GrowingText; whole: unknown }
+  | { kind: 'thinking'; part: number | undefined; text: GrowingText; signature: string }
   | { kind: 'tool'; origin: Origin | undefined }
   | { kind: 'provider'; value: Record<string, unknown>; input: string }
 
@@ -142,14 +143,14 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     seen.add(index)
     switch (type) {
       case 'text': {
-        const text: Block = { kind: 'text', part: undefined, text: '', citations: [] }
+        const text: Block = { kind: 'text', part: undefined, text: new GrowingText(), citations: [] }
         blocks.set(index, text)
         append(text, own(block, 'text'), out)
         for (const citation of asArray(own(block, 'citations'))) cite(text, citation)
         break
       }
       case 'thinking': {
-        const thinking: Block = { kind: 'thinking', part: undefined, text: '', signature: '' }
+        const thinking: Block = { kind: 'thinking', part: undefined, text: new GrowingText(), signature: '' }
         blocks.set(index, thinking)
         append(thinking, own(block, 'thinking'), out)
         thinking.signature = asString(own(block, 'signature')) ?? ''
@@ -171,7 +172,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
         const name = own(block, 'name')
         const input = own(block, 'input')
         if (name === answerTool) {
-          const answer: Block = { kind: 'answer', part: undefined, text: '', whole: input }
+          const answer: Block = { kind: 'answer', part: undefined, text: new GrowingText(), whole: input }
           blocks.set(index, answer)
           append(answer, input, out)
           break
@@ -233,7 +234,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   function append(block: Block, text: unknown, out: StreamEvent[]): void {
     if (typeof text !== 'string' || text === '' || block.kind === 'tool' || block.kind === 'provider') return
     block.part ??= nextPart()
-    block.text += text
+    block.text.push(text)
     const type = block.kind === 'thinking' ? 'reasoning-delta' : 'text-delta'
     out.push({ type, part: block.part, text })
   }
@@ -244,7 +245,8 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     blocks.delete(index)
     if (block.kind === 'text') {
       if (block.citations.length === 0 || block.part === undefined) return
-      const { part, text, citations } = block
+      const { part, citations } = block
+      const text = block.text.toString()
       const sources = citations.map((citation) => ({ ...readSource(citation), start: 0, end: text.length }))
       const origin = { provider: ANTHROPIC, citations }
       out.push({ type: 'part', part, value: { type: 'text', text, sources, origin } })
@@ -255,9 +257,10 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
         cited.add(key)
       }
     } else if (block.kind === 'answer') {
-      if (block.text === '') append(block, answerText(block.whole), out)
+      if (block.text.empty) append(block, answerText(block.whole), out)
     } else if (block.kind === 'thinking') {
-      const { text, signature } = block
+      const { signature } = block
+      const text = block.text.toString()
       if (text === '' && signature === '') return
       const origin = { provider: ANTHROPIC }
       const value =

@@ -9,6 +9,7 @@
  */
 
 import { LlmError } from '../errors.ts'
+import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls, type ToolCallFragment } from '../stream/tool-calls.ts'
 import type {
   FinishReason,
@@ -106,13 +107,13 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   let refused = false
 
   let textPart: number | undefined
-  let text = ''
+  const text = new GrowingText()
   let heldLogprobs: TokenLogprob[] = []
   const cited: Source[] = []
   const sourceKeys = new Set<string>()
 
   let reasoningPart: number | undefined
-  let reasoning = ''
+  const reasoning = new GrowingText()
   let reasoningField: string | undefined
   let placeholderSeen = false
   const details: Record<string, unknown>[] = []
@@ -143,7 +144,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   function emitText(delta: string, out: StreamEvent[]): void {
     if (delta === '') return
     textPart ??= nextPart()
-    text += delta
+    text.push(delta)
     const event: StreamEvent = { type: 'text-delta', part: textPart, text: delta }
     if (heldLogprobs.length > 0) {
       event.logprobs = heldLogprobs
@@ -161,7 +162,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       if (placeholderSeen) return
       placeholderSeen = true
     }
-    reasoning += delta
+    reasoning.push(delta)
     out.push({ type: 'reasoning-delta', part: reasoningPart, text: delta })
   }
 
@@ -490,10 +491,12 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     if (reasoningPart !== undefined) {
       const origin: Origin = { provider, field: reasoningField! }
       if (details.length > 0) origin['details'] = details as Json
-      out.push({ type: 'part', part: reasoningPart, value: { type: 'reasoning', text: reasoning, origin } })
+      const value = { type: 'reasoning', text: reasoning.toString(), origin } as const
+      out.push({ type: 'part', part: reasoningPart, value })
     }
     if (textPart !== undefined && cited.length > 0) {
-      out.push({ type: 'part', part: textPart, value: { type: 'text', text, sources: cited } })
+      const value = { type: 'text', text: text.toString(), sources: cited } as const
+      out.push({ type: 'part', part: textPart, value })
     }
     // The length is read once: what is appended here is not looked at again.
     for (let at = 0, { length } = out; at < length; at++) {

@@ -11,6 +11,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
+import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { Json, Origin, Request, StreamEvent, TokenLogprob } from '../types.ts'
 import { createSkeleton } from '../wire/skeleton.ts'
@@ -27,7 +28,7 @@ type Key = number | string
 /** One content part of a message item. */
 interface TextSlot {
   part: number | undefined
-  text: string
+  text: GrowingText
   refusal: boolean
   annotations: unknown[]
 }
@@ -42,7 +43,7 @@ interface Section {
 /** An output item that has begun. */
 type Item =
   | { kind: 'message'; slots: Map<number, TextSlot> }
-  | { kind: 'reasoning'; part: number | undefined; text: string; sections: Section[] }
+  | { kind: 'reasoning'; part: number | undefined; text: GrowingText; sections: Section[] }
   | { kind: 'function' }
   // Free text in place of arguments; shown as the JSON object { input }.
   | { kind: 'custom'; started: boolean }
@@ -143,7 +144,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     if (message === undefined) return undefined
     let found = message.slots.get(index)
     if (found === undefined) {
-      found = { part: undefined, text: '', refusal: false, annotations: [] }
+      found = { part: undefined, text: new GrowingText(), refusal: false, annotations: [] }
       message.slots.set(index, found)
     }
     return found
@@ -152,7 +153,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   function addText(target: TextSlot, text: string, logprobs: TokenLogprob[], out: StreamEvent[]): void {
     if (text === '') return
     target.part ??= nextPart()
-    target.text += text
+    target.text.push(text)
     out.push({ type: 'text-delta', part: target.part, text, ...(logprobs.length === 0 ? {} : { logprobs }) })
   }
 
@@ -174,7 +175,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     }
     section.length += text.length
     reasoning.part ??= nextPart()
-    reasoning.text += delta
+    reasoning.text.push(delta)
     out.push({ type: 'reasoning-delta', part: reasoning.part, text: delta })
   }
 
@@ -216,7 +217,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     })
     const phase = asString(own(value, 'phase'))
     for (const target of slots.values()) {
-      const { part, text, annotations, refusal } = target
+      const { part, annotations, refusal } = target
+      const text = target.text.toString()
       const sources = annotations
         .map((annotation) => readSource(annotation, text))
         .filter((source) => source !== undefined)
@@ -252,7 +254,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     const origin: Origin = { provider }
     const id = asString(own(value, 'id'))
     if (id !== undefined) origin['id'] = id
-    const { sections, text } = found
+    const { sections } = found
+    const text = found.text.toString()
     if (sections.length > 1 || sections[0]?.kind === 'content') {
       origin['sections'] = sections.map(({ kind, length }): Json[] => [kind, length])
     }
@@ -289,7 +292,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   }
 
   function finishText(target: TextSlot, text: unknown, logprobs: unknown, out: StreamEvent[]): void {
-    if (target.text === '' && typeof text === 'string') addText(target, text, readLogprobs(logprobs), out)
+    if (target.text.empty && typeof text === 'string') addText(target, text, readLogprobs(logprobs), out)
   }
 
   function refuse(target: TextSlot): void {
@@ -484,7 +487,7 @@ function kindOf(item: Wire): Item {
     case 'message':
       return { kind: 'message', slots: new Map() }
     case 'reasoning':
-      return { kind: 'reasoning', part: undefined, text: '', sections: [] }
+      return { kind: 'reasoning', part: undefined, text: new GrowingText(), sections: [] }
     case 'function_call':
       return { kind: 'function' }
     case 'custom_tool_call':

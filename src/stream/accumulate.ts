@@ -4,8 +4,7 @@
  * In:  StreamEvents in order. Out: at any moment the answer so far, at the end the completion.
  * It is told only what the consumer was told, so `partial` is exactly what somebody has seen: an answer can be
  * continued from it without losing or repeating a letter.
- * Cost: O(1) per event. Text is kept as a list of pieces; small ones are joined every 512, because a string of four
- * characters takes 24 bytes and a rope 32 more. Large ones stay as they are, shared with whoever else holds them.
+ * Cost: O(1) per event, and little more memory than the text takes (growing-text.ts).
  * Not here: timing, attempts, cost: events do not say those (client.ts supplies them as Facts).
  */
 
@@ -27,6 +26,7 @@ import type {
   Usage,
   Warning,
 } from '../types.ts'
+import { GrowingText } from './growing-text.ts'
 
 /** What a completion holds that its events do not say. */
 export interface Facts {
@@ -58,36 +58,6 @@ const NO_TIMING: Timing = {
   totalMs: 0,
   tokensPerSecond: undefined,
   interTokenMs: undefined,
-}
-
-/** Pieces between two looks at their size. 512 four-character deltas make one flat string of 2 KB. */
-const RUN = 512
-/** Average length from which a piece is not worth copying. */
-const LARGE_CHARS = 64
-
-/** Text that grows by small pieces. */
-class GrowingText {
-  #pieces: string[] = []
-  /** Pieces since the last look, and their characters. */
-  #fresh = 0
-  #chars = 0
-
-  push(piece: string): void {
-    this.#pieces.push(piece)
-    this.#chars += piece.length
-    if (++this.#fresh < RUN) return
-    if (this.#chars < RUN * LARGE_CHARS) this.#pieces.push(this.#pieces.splice(-RUN).join(''))
-    this.#fresh = this.#chars = 0
-  }
-
-  toString(): string {
-    // Added up, not joined: this makes a rope over the pieces instead of a second copy of a large answer.
-    let whole = ''
-    for (const piece of this.#pieces) whole += piece
-    this.#pieces = [whole]
-    this.#fresh = this.#chars = 0
-    return whole
-  }
 }
 
 /** A part being written: deltas, or the part itself once it was delivered whole. */
