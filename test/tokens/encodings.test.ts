@@ -273,6 +273,17 @@ describe('memory and time on long input', () => {
       expect(o200k_base.countTokens(text)).toBe(ids.length)
     }
   })
+  it('counting needs no memory in proportion to the text, and a giant word gives it back', () => {
+    const buffers = (): number => process.memoryUsage().arrayBuffers
+    o200k_base.countTokens('The tables are built by now. 是的。')
+    o200k_base.countTokens('word '.repeat(50_000))
+    const before = buffers()
+    o200k_base.countTokens('A sentence of nine words, again and again and again.\n'.repeat(200_000))
+    expect(buffers() - before).toBeLessThan(100_000)
+    o200k_base.countTokens('ab'.repeat(1_000_000))
+    o200k_base.countTokens('x')
+    expect(o200k_base.countTokens('word '.repeat(50_000))).toBe(50_001)
+  })
   it('a text longer than a chunk has the ids of tiktoken', () => {
     const text = vectors.map((vector) => vector.text).join(' ')
     const doubled = text + text
