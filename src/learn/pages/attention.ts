@@ -195,7 +195,7 @@ function makeGrid(): void {
     const [layer, head] = [Math.floor(i / HEADS), i % HEADS]
     const canvas = h('canvas', { 'aria-hidden': 'true' })
     const control = button('', () => state.set({ layer, head }))
-    control.setAttribute('aria-label', `Layer ${layer}, head ${head}`)
+    control.setAttribute('aria-label', `${layer}.${head}: layer ${layer}, head ${head}`)
     control.append(canvas, `${layer}.${head}`)
     return { canvas, control }
   })

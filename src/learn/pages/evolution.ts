@@ -123,7 +123,7 @@ function drawLineage(chosen: Individual): void {
     return from.length === 0 && parents.length > 0 ? h('mark', {}, visible(char)) : visible(char)
   })
   slot('lineage').replaceChildren(
-    h('h3', {}, `Prompt ${chosen.id}, generation ${chosen.generation}: ${(-chosen.dev).toFixed(3)} bits`),
+    h('h2', {}, `Prompt ${chosen.id}, generation ${chosen.generation}: ${(-chosen.dev).toFixed(3)} bits`),
     h('p', { class: 'mono bytes' }, diff),
     parents.length === 0
       ? h('p', {}, 'Drawn at random in the first generation.')
@@ -249,7 +249,7 @@ afterPaint('recording', async () => {
       h(
         'div',
         {},
-        h('h3', {}, String(name)),
+        h('h2', {}, String(name)),
         h(
           'ul',
           {},

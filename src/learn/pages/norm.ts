@@ -139,7 +139,7 @@ function draw(): void {
       return h(
         'div',
         { 'data-norm': name },
-        h('h3', {}, name),
+        h('h2', {}, name),
         output,
         h(
           'p',

@@ -40,6 +40,8 @@ interface Source {
 const sources = new Map<File, Source>()
 let loading: { readonly file: File; readonly over: Promise<void> } | undefined
 
+const length = (): number => sources.get(state.value.file)?.bytes.length ?? 0
+
 slot('controls').append(
   select(state, 'file', 'Stream', {
     recording: 'a real answer of the small model, with its clock',
@@ -61,7 +63,6 @@ const scrubber = range(state, 'at', 'Bytes arrived', {
 })
 scrubber.classList.add('wide')
 slot('controls').append(scrubber)
-const length = (): number => sources.get(state.value.file)?.bytes.length ?? 0
 const by = (change: number): void =>
   state.set({ at: Math.max(0, Math.min(length(), Math.min(state.value.at, length()) + change)) })
 let timer = 0

@@ -1,0 +1,67 @@
+/**
+ * Pictures of every page, both themes, wide and 360 pixels, as fixtures/pages/<page>-<theme>-<width>.png. Only the upper
+ * part, where the widget is; small enough to be kept in the repository.
+ */
+import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import type { Browser } from 'playwright-core'
+import { pages } from '../../src/learn/pages/pages.ts'
+import { openPage, settle } from './browser.ts'
+
+const LARGEST = 150_000
+
+/** Settings that show a page at work. */
+const SHOWN: Readonly<Record<string, string>> = {
+  guess: 'v=1&guesses=h60e90+80w60a40s70',
+  sampling: 'v=1&p=0.9&t=1.6&drawn=1000',
+  stream: 'v=1&file=openai-chat-tools&at=1240',
+}
+
+/** Takes them all; returns what they weigh. */
+export async function takeScreenshots(browser: Browser, url: string, folder: string): Promise<string> {
+  let total = 0
+  let count = 0
+  for (const { slug } of pages) {
+    for (const scheme of ['light', 'dark'] as const) {
+      for (const [width, height] of [
+        [1100, 1000],
+        [360, 900],
+      ] as const) {
+        const hash = SHOWN[slug]
+        const { page, close } = await openPage(browser, url, hash === undefined ? slug : `${slug}#${hash}`, {
+          scheme,
+          width,
+          height,
+        })
+        if (slug === 'train') {
+          await page.getByRole('button', { name: 'Train', exact: true }).click()
+          await page.waitForFunction(
+            () =>
+              document.querySelectorAll('#loss polyline').length > 0 &&
+              Number(/^\d+/.exec(document.querySelector('#facts dd')?.textContent ?? '0')?.[0]) > 200,
+            undefined,
+            { timeout: 60_000 },
+          )
+          await page.getByRole('button', { name: 'Pause' }).click()
+        }
+        if (slug === 'cache') {
+          await page.getByRole('button', { name: 'Measure now' }).click()
+          await page.waitForFunction(
+            () => document.documentElement.dataset['measured'] === 'true',
+            undefined,
+            { timeout: 120_000 },
+          )
+        }
+        await settle(page)
+        const path = join(folder, `${slug}-${scheme}-${width}.png`)
+        await page.screenshot({ path })
+        const bytes = statSync(path).size
+        if (bytes > LARGEST) throw new Error(`${path} has ${bytes} bytes, more than ${LARGEST}.`)
+        total += bytes
+        count++
+        await close()
+      }
+    }
+  }
+  return `${count} pictures, ${(total / 1e6).toFixed(2)} MB`
+}
