@@ -9,7 +9,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createClient } from '../../src/client.ts'
+import { anthropic } from '../../src/providers/anthropic.ts'
 import { openaiChat } from '../../src/providers/openai-chat.ts'
+import { openai as openaiResponses } from '../../src/providers/openai.ts'
+import type { Provider } from '../../src/provider.ts'
 import type { Contestant, Context, Figure, Suite } from './run.ts'
 
 const FAST_CHUNKS = 5_000
@@ -64,6 +67,43 @@ function toolCall(): string[] {
   return [...events, event({}, 'tool_calls'), END]
 }
 
+const named = (type: string, fields: object): string =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
+
+const anthropicFast = (): string[] => [
+  named('message_start', {
+    message: { id: 'msg_01', type: 'message', role: 'assistant', model: 'claude', content: [], usage: {} },
+  }),
+  named('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
+  ...Array.from({ length: FAST_CHUNKS - 5 }, (_, i) =>
+    named('content_block_delta', { index: 0, delta: { type: 'text_delta', text: ` token${i}` } }),
+  ),
+  named('content_block_stop', { index: 0 }),
+  named('message_delta', { delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: {} }),
+  named('message_stop', {}),
+]
+
+const responsesFast = (): string[] => {
+  const item = { item_id: 'msg_68a1b2c3d4e5f60718293a4b5c6d7e8f', output_index: 0, content_index: 0 }
+  const response = { id: 'resp_01', object: 'response', status: 'in_progress', model: 'gpt', output: [] }
+  return [
+    named('response.created', { sequence_number: 0, response }),
+    ...Array.from({ length: FAST_CHUNKS - 2 }, (_, i) =>
+      named('response.output_text.delta', {
+        sequence_number: i + 1,
+        ...item,
+        delta: ` token${i}`,
+        logprobs: [],
+        obfuscation: 'aB3xYz9QwErTyUiO'.slice(i % 16),
+      }),
+    ),
+    named('response.completed', {
+      sequence_number: FAST_CHUNKS,
+      response: { ...response, status: 'completed', usage: { input_tokens: 1, output_tokens: 1 } },
+    }),
+  ]
+}
+
 const bigEvent = event({ content: 'The quick brown fox jumps over it. '.repeat(20).slice(0, BIG_CHARACTERS) })
 
 /** Milliseconds that mean the same in every process of this machine. */
@@ -73,6 +113,8 @@ async function serve(): Promise<void> {
   const prepared: Record<string, Buffer[]> = {
     fast: fast().map((text) => Buffer.from(text)),
     tools: toolCall().map((text) => Buffer.from(text)),
+    anthropic: anthropicFast().map((text) => Buffer.from(text)),
+    responses: responsesFast().map((text) => Buffer.from(text)),
   }
   const server = createServer(async (request, response) => {
     request.resume()
@@ -125,12 +167,15 @@ interface Chunk {
   choices: { delta: Delta }[]
 }
 
-const bare: Client = (_, baseURL) => async (onText) => {
-  const response = await fetch(`${baseURL}/chat/completions`, {
+const post = (url: string): Promise<Response> =>
+  fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: 'Bearer key' },
     body: JSON.stringify({ model: MODEL, messages, stream: true }),
   })
+
+const bare: Client = (_, baseURL) => async (onText) => {
+  const response = await post(`${baseURL}/chat/completions`)
   const reader = response.body!.getReader()
   const decoder = new TextDecoder()
   let rest = ''
@@ -150,8 +195,12 @@ const bare: Client = (_, baseURL) => async (onText) => {
   return toolArguments === '' ? undefined : JSON.parse(toolArguments)
 }
 
-const ours: Client = (_, baseURL) => {
-  const client = createClient({ provider: openaiChat({ apiKey: 'key', baseURL }), model: MODEL })
+const ours: Client = (_, baseURL) => reading(openaiChat({ apiKey: 'key', baseURL }))
+const oursAnthropic: Client = (_, baseURL) => reading(anthropic({ apiKey: 'key', baseURL }))
+const oursResponses: Client = (_, baseURL) => reading(openaiResponses({ apiKey: 'key', baseURL }))
+
+function reading(provider: Provider): Consume {
+  const client = createClient({ provider, model: MODEL })
   return async (onText) => {
     const run = client.stream({ messages })
     let args: unknown
@@ -162,6 +211,33 @@ const ours: Client = (_, baseURL) => {
     return args
   }
 }
+
+/** The same floor under a format whose events say their type and hold their text in `textOf`. */
+function bareEvents(path: string, textOf: (value: { type: string; delta?: unknown }) => unknown): Client {
+  return (_, baseURL) => async (onText) => {
+    const reader = (await post(`${baseURL}/${path}`)).body!.getReader()
+    const decoder = new TextDecoder()
+    let rest = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return undefined
+      const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) {
+        if (!line.startsWith('data: ')) continue
+        const text = textOf(JSON.parse(line.slice(6)) as { type: string })
+        if (typeof text === 'string') onText(text)
+      }
+    }
+  }
+}
+
+const bareAnthropic = bareEvents('messages', ({ type, delta }) =>
+  type === 'content_block_delta' ? (delta as { text: string }).text : undefined,
+)
+const bareResponses = bareEvents('responses', ({ type, delta }) =>
+  type === 'response.output_text.delta' ? delta : undefined,
+)
 
 interface OpenAI {
   default: new (options: object) => {
@@ -306,6 +382,24 @@ const suite: Suite = {
         { than: 'openai 7', atMost: 0.5 },
         { than: 'ai 7', atMost: 0.15 },
       ],
+    },
+    {
+      name: 'The same in events of Anthropic',
+      unit: 'µs/chunk',
+      contestants: [
+        whole('ours', oursAnthropic, 'anthropic', FAST_CHUNKS),
+        whole('bare fetch loop', bareAnthropic, 'anthropic', FAST_CHUNKS),
+      ],
+      targets: [{ than: 'bare fetch loop', atMost: 1.2 }],
+    },
+    {
+      name: "The same in events of OpenAI's Responses",
+      unit: 'µs/chunk',
+      contestants: [
+        whole('ours', oursResponses, 'responses', FAST_CHUNKS),
+        whole('bare fetch loop', bareResponses, 'responses', FAST_CHUNKS),
+      ],
+      targets: [{ than: 'bare fetch loop', atMost: 1.2 }],
     },
     {
       name: '100 KB of tool arguments in 20-character deltas',

@@ -49,6 +49,16 @@ type Item =
   | { kind: 'custom'; started: boolean }
   | { kind: 'provider' }
 
+/** An event whose `delta` is text. */
+interface Delta {
+  event: Wire
+  key: Key
+  /** Its `content_index`. */
+  at: number
+  /** Text of the answer, and nothing beside it: nearly every event of a stream. */
+  plain: boolean
+}
+
 /** Events whose `delta` is text; everything else under these types is a fault of the server. */
 const TEXT_DELTAS: ReadonlySet<string> = /* @__PURE__ */ new Set([
   'response.output_text.delta',
@@ -108,7 +118,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   let finish: Wire | undefined
   let lastData = ''
   // Nearly every event is the one before it with another text: it is recognised instead of parsed.
-  const skeleton = createSkeleton<Wire>(IGNORED_FIELDS)
+  const skeleton = createSkeleton<Delta>(IGNORED_FIELDS)
 
   function start(response: Wire | undefined, out: StreamEvent[]): void {
     if (started) return
@@ -154,7 +164,11 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     if (text === '') return
     target.part ??= nextPart()
     target.text.push(text)
-    out.push({ type: 'text-delta', part: target.part, text, ...(logprobs.length === 0 ? {} : { logprobs }) })
+    out.push(
+      logprobs.length === 0
+        ? { type: 'text-delta', part: target.part, text }
+        : { type: 'text-delta', part: target.part, text, logprobs },
+    )
   }
 
   function addThought(
@@ -419,6 +433,19 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     return value
   }
 
+  /** Reads an event once more, with another text. */
+  function again({ event, key, at, plain }: Delta, text: string): StreamEvent[] {
+    if (!plain) {
+      event['delta'] = text
+      return read(event)
+    }
+    const out: StreamEvent[] = []
+    if (done || closed.has(key)) return out
+    const target = slot(key, at, out)
+    if (target !== undefined) addText(target, text, [], out)
+    return out
+  }
+
   return {
     read,
     push(frame: Frame) {
@@ -427,18 +454,14 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
       const repeated = frame.data === lastData
       lastData = frame.data
       const known = repeated ? undefined : skeleton.match(frame.data)
-      if (known !== undefined) {
-        const event = skeleton.tag!
-        event['delta'] = known
-        return read(event)
-      }
+      if (known !== undefined) return again(skeleton.tag!, known)
       const payload = parseFrameJson(frame.data, provider)
       // The same event delivered twice. A server that numbers everything 0 is not counting.
       if (repeated && (asNumber(own(payload, 'sequence_number')) ?? 0) > 0) return []
       const out = read(payload, frame.event)
       const delta = own(payload, 'delta')
       if (typeof delta === 'string' && TEXT_DELTAS.has(asString(own(payload, 'type')) ?? '')) {
-        skeleton.learn(frame.data, delta, payload as Wire)
+        skeleton.learn(frame.data, delta, deltaOf(payload as Wire))
       }
       return out
     },
@@ -472,6 +495,12 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
 
 /** Between the sections of a reasoning item, in its text. */
 export const SEPARATOR = '\n\n'
+
+function deltaOf(event: Wire): Delta {
+  const plain =
+    own(event, 'type') === 'response.output_text.delta' && readLogprobs(own(event, 'logprobs')).length === 0
+  return { event, key: keyOf(event), at: asNumber(own(event, 'content_index')) ?? 0, plain }
+}
 
 function keyOf(event: Wire): Key {
   return (
