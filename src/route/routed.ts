@@ -7,7 +7,8 @@
  *   throw     kind `interrupted` with the partial answer (default);
  *   restart   a `restart` event, then the answer from the beginning, from whichever target is usable;
  *   continue  the answer goes on where it stopped, only at a target that says how (`continuation`).
- * Never after a tool call was delivered: somebody may have run it.
+ * Never after a tool call was delivered: somebody may have run it. And no more often than a target is retried: an answer
+ * that breaks off every time would otherwise be asked for, and paid for, without end.
  * Not here: the rules (router.ts), health (breaker.ts), pauses (http/retry.ts).
  */
 
@@ -85,6 +86,8 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
   // Only an answer that may be continued is summed here; the run sums every answer anyway.
   const sum: Accumulator | undefined = rules.onInterrupt === 'throw' ? undefined : createAccumulator()
   let calledTool = false
+  /** How often the answer broke off after content. */
+  let breaks = 0
   let ended = false
 
   async function begin(): Promise<void> {
@@ -224,7 +227,9 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       { granted: true, probe: false },
       open.clock.nowMs(),
     )
-    if (sum === undefined || calledTool || !BROKE_OFF.has(cause.kind)) throw cause
+    // What breaks off again and again is given up like what fails again and again.
+    const mayGoOn = ++breaks <= Math.max(1, rules.policy.attempts - 1)
+    if (sum === undefined || calledTool || !mayGoOn || !BROKE_OFF.has(cause.kind)) throw cause
     const partial = sum.partial(source.facts())
     const restart = rules.onInterrupt === 'restart'
     const nowMs = open.clock.nowMs()

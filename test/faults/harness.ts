@@ -129,6 +129,9 @@ async function outcomeOf(run: Promise<Completion>, log: Log): Promise<Outcome> {
   }
 }
 
+/** Clients and routers look alike whatever happens to them, and showing all that hangs on one takes a while. */
+const walked = new Set<string>()
+
 /** As a bare client with three tries sees it. */
 export async function throughClient(
   fault: Fault,
@@ -141,7 +144,8 @@ export async function throughClient(
       client.complete('hi', fault.tools === undefined ? {} : { tools: fault.tools }),
       log,
     )
-    log.push(client)
+    if (!walked.has('client')) log.push(client)
+    walked.add('client')
     return { ...outcome, asked: asked(), aborted: server.aborted() }
   } finally {
     await server.close()
@@ -176,7 +180,9 @@ export async function throughRouter(
       }),
       log,
     )
-    log.push(router, router.state())
+    if (!walked.has('router')) log.push(router)
+    walked.add('router')
+    log.push(router.state())
     return {
       ...outcome,
       failedOver: outcome.completion?.provider === 'spare',
