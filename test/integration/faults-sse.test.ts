@@ -63,6 +63,21 @@ describe('slow', () => {
     )
   })
 
+  test('a slow consumer is no silence, however short idle and progress are', async () => {
+    await withServer(
+      (response) =>
+        response.writeHead(200, SSE).end(answerOf(...Array.from({ length: 5 }, () => 'x'.repeat(40_000)))),
+      async (_, client) => {
+        let text = ''
+        for await (const piece of client({ timeouts: { idle: 60, progress: 60 } }).stream('hi').text) {
+          text += piece
+          await pause(100)
+        }
+        expect(text.length).toBe(200_000)
+      },
+    )
+  })
+
   test('row 22: a flood of comments trips the watchdog, and memory stays flat', async () => {
     await withServer(
       (response) => {
