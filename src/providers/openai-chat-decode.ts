@@ -29,15 +29,17 @@ import {
   costOf,
   createCumulative,
   errorIn,
+  finishReasonOf,
+  isFailure,
   isPlain,
   isShallow,
-  listed,
   nonEmpty,
   readLogprobs,
   readUsage,
   REASONING_FIELDS,
   sameCall,
   singleOf,
+  splitsThinking,
   type Single,
 } from './openai-chat-pieces.ts'
 import { createThinkSplitter } from './think-tags.ts'
@@ -65,20 +67,6 @@ export interface ChatReaderOptions {
   /** The caller's name of a tool from the name on the wire. */
   rename: ((wireName: string) => string) | undefined
 }
-
-/** The provider's words for why it stopped. Sources: each vendor's reference and recordings, 2026-11. */
-const FINISH: Readonly<Record<Exclude<FinishReason, 'pause' | 'unknown'>, string>> = {
-  // eos, eos_token: Together and TGI. end, end_turn, completed, done: proxies.
-  stop: 'stop stop_sequence end end_turn eos eos_token completed complete done COMPLETE STOP',
-  // model_length: Mistral. model_context_window_exceeded: Z.ai.
-  length: 'length max_tokens model_length model_context_window_exceeded max_output_tokens MAX_TOKENS',
-  'tool-calls': 'tool_calls function_call tool_use tool-calls',
-  // sensitive: Z.ai.
-  'content-filter': 'content_filter sensitive refusal safety SAFETY guardrail_intervened',
-}
-
-/** Reasons that are failures. network_error: Z.ai; insufficient_system_resource: DeepSeek; error: OpenRouter, Mistral. */
-const FAILED = 'error network_error insufficient_system_resource'
 
 /** Makes the reader of one answer. */
 export function createChatReader(options: ChatReaderOptions): ChatReader {
@@ -383,7 +371,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     keepUsage(own(choice, 'usage'))
     const reason = asString(own(choice, 'finish_reason'))
     if (reason !== undefined && reason !== '') {
-      if (listed(FAILED, reason)) {
+      if (isFailure(reason)) {
         throw failure({ message: `The answer ended with finish_reason "${reason}"`, code: reason })
       }
       finished = reason
@@ -428,10 +416,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       if (single.what === 'text') readContent(text, out)
       else if (single.what === 'call') {
         const { index, id, name } = single
-        addFragment(
-          { index: index ?? undefined, id: id ?? undefined, name: name ?? undefined, args: text },
-          out,
-        )
+        addFragment({ index, id, name, args: text }, out)
       } else if (text !== '') emitReasoning(text, single.field, out)
       return out
     },
@@ -477,10 +462,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
 
   function reasonOf(): FinishReason {
     if (refused) return 'content-filter'
-    let reason: FinishReason = 'unknown'
-    for (const [name, words] of Object.entries(FINISH)) {
-      if (finished !== undefined && listed(words, finished)) reason = name as FinishReason
-    }
+    const reason = finishReasonOf(finished)
     // OpenAI itself says `stop` when tool_choice named the function; vLLM, Gemini and others always do.
     if ((reason === 'stop' || reason === 'unknown') && calls.count > 0) return 'tool-calls'
     return reason
@@ -514,9 +496,4 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       })
     }
   }
-}
-
-function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {
-  if (dialect.think !== 'split') return false
-  return dialect.thinkModels === undefined || dialect.thinkModels.test(request?.model ?? '')
 }

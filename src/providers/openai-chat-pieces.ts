@@ -1,12 +1,12 @@
 /**
- * The pieces of a Chat Completions chunk that need no memory of the chunks before: usage, cost, errors, logprobs,
- * reasoning details.
+ * The pieces of a Chat Completions chunk that need no memory of the chunks before: usage, cost, errors, reasons to
+ * stop, logprobs, reasoning details, and whether a chunk is one string and nothing else.
  *
  * In:  a piece as it came off the wire, every field of which may be absent or wrong. Out: its meaning, or nothing.
  * Not here: the answer as a whole (openai-chat-decode.ts).
  */
 
-import type { TokenLogprob, Usage } from '../types.ts'
+import type { FinishReason, Request, TokenLogprob, Usage } from '../types.ts'
 import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 
@@ -83,6 +83,34 @@ export function isPlain(delta: Record<string, unknown>): boolean {
   return true
 }
 
+/** The provider's words for why it stopped. Sources: each vendor's reference and recordings, 2026-11. */
+const FINISH: Readonly<Record<Exclude<FinishReason, 'pause' | 'unknown'>, string>> = {
+  // eos, eos_token: Together and TGI. end, end_turn, completed, done: proxies.
+  stop: 'stop stop_sequence end end_turn eos eos_token completed complete done COMPLETE STOP',
+  // model_length: Mistral. model_context_window_exceeded: Z.ai.
+  length: 'length max_tokens model_length model_context_window_exceeded max_output_tokens MAX_TOKENS',
+  'tool-calls': 'tool_calls function_call tool_use tool-calls',
+  // sensitive: Z.ai.
+  'content-filter': 'content_filter sensitive refusal safety SAFETY guardrail_intervened',
+}
+
+/** Reasons that are failures. network_error: Z.ai; insufficient_system_resource: DeepSeek; error: OpenRouter, Mistral. */
+const FAILED = 'error network_error insufficient_system_resource'
+
+/** Our word for why it stopped; `unknown` for none and for words nobody has seen. */
+export function finishReasonOf(word: string | undefined): FinishReason {
+  let reason: FinishReason = 'unknown'
+  for (const [name, words] of Object.entries(FINISH)) {
+    if (word !== undefined && listed(words, word)) reason = name as FinishReason
+  }
+  return reason
+}
+
+/** Whether a reason to stop is a failure. */
+export function isFailure(word: string): boolean {
+  return listed(FAILED, word)
+}
+
 /** All that a chunk says, when that is one string. */
 export type Single =
   | { what: 'text'; text: string }
@@ -132,9 +160,9 @@ function singleCall(calls: unknown): Single | undefined {
   return {
     what: 'call',
     text: args,
-    index: own(call, 'index'),
-    id: own(call, 'id'),
-    name: own(target, 'name'),
+    index: own(call, 'index') ?? undefined,
+    id: own(call, 'id') ?? undefined,
+    name: own(target, 'name') ?? undefined,
   }
 }
 
@@ -229,6 +257,12 @@ export function nonEmpty(value: unknown): string | undefined {
 }
 
 /** Whether a word stands in a list of words. */
-export function listed(words: string, word: string): boolean {
+function listed(words: string, word: string): boolean {
   return ` ${words} `.includes(` ${word} `)
+}
+
+/** Whether this model's server leaves `<think>` tags in the text. */
+export function splitsThinking(dialect: Dialect, request: Request | undefined): boolean {
+  if (dialect.think !== 'split') return false
+  return dialect.thinkModels === undefined || dialect.thinkModels.test(request?.model ?? '')
 }
