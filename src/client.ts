@@ -18,11 +18,11 @@ import { openCall, type Call } from './http/call.ts'
 import { orAbort } from './http/clock.ts'
 import { exchange, unexpected } from './http/exchange.ts'
 import { unencrypted } from './http/transport.ts'
+import { factsOf, failureOf, NO_FACTS } from './http/outcome.ts'
 import { createAsk, repair, type Ask } from './http/repair.ts'
 import { retry, retryPolicy } from './http/retry.ts'
 import type { HttpRequest, Provider } from './provider.ts'
 import { createRequest, mergeOptions } from './request.ts'
-import type { Facts } from './stream/accumulate.ts'
 import { isContent } from './stream/content.ts'
 import { createRun, SOURCE, type RunSource } from './stream/run.ts'
 import { shaped } from './stream/shaped.ts'
@@ -31,16 +31,12 @@ import { countTokens, embed, listModels, noModel, type Resolver } from './verbs.
 import type {
   Completion,
   CompletionStream,
-  Cost,
   EmbedOptions,
   EmbedResult,
   Infer,
   Input,
   Options,
-  PartialCompletion,
-  Prices,
   StreamEvent,
-  Usage,
 } from './types.ts'
 
 /** The verbs. A router has them too, so a router is a client. */
@@ -163,8 +159,9 @@ function chat(
     // No await once it runs: each would be a part of every token's latency.
     next: () => (answer === undefined ? begin().then((begun) => begun.next()) : answer.next()),
     cancel: (error) => chat?.call.cancel(error),
-    facts: () => factsOf(chat, answer),
-    fail: (error, partial, delivered) => failureOf(chat, error, partial, delivered),
+    facts: () =>
+      chat === undefined ? NO_FACTS : factsOf(chat.call, chat.ask.request.model, chat.stopwatch, answer),
+    fail: (error, partial, delivered) => failureOf(chat?.call, error, partial, delivered),
     ended(outcome) {
       if (chat === undefined) return
       const { call, ask, stopwatch } = chat
@@ -266,79 +263,4 @@ function withWarnings(events: StreamEvent[], warnings: NonNullable<HttpRequest['
   const at = events[0]?.type === 'start' ? 1 : 0
   events.splice(at, 0, ...warnings.map((warning) => ({ type: 'warning' as const, warning })))
   return events
-}
-
-function factsOf(chat: Chat | undefined, answer: Answer | undefined): Facts {
-  const kept = answer?.kept()
-  return {
-    provider: chat?.provider.name ?? '',
-    model: chat?.ask.request.model ?? '',
-    attempts: chat?.call.attempts ?? [],
-    raw: kept?.raw ?? {},
-    usage: kept?.usage,
-    object: answer?.object,
-    timing: (outputTokens) =>
-      (chat?.stopwatch ?? createStopwatch(0)).timing(chat?.call.clock.nowMs() ?? 0, outputTokens),
-    cost: (usage, model, provider) =>
-      costOf(kept?.reportedCost, chat?.call.options.prices, usage, model, provider),
-  }
-}
-
-/** What the provider says it charged beats what a list says it should have. */
-function costOf(
-  reported: number | undefined,
-  prices: Prices | undefined,
-  usage: Usage,
-  model: string,
-  provider: string,
-): Cost | undefined {
-  if (reported !== undefined) {
-    // Never in exponents: 1.5e-7 is "0.00000015".
-    const exact = reported.toFixed(20).replace(/\.?0+$/, '')
-    return {
-      total: reported,
-      currency: 'USD',
-      exact: /e/.test(String(reported)) ? exact : String(reported),
-      from: 'provider',
-    }
-  }
-  const cost = prices?.price(usage, model, provider)
-  return cost?.total === undefined ? undefined : cost
-}
-
-/** Our own decisions keep their kind after content was delivered; everything else is then an interruption. */
-const KEPT_KINDS: ReadonlySet<LlmError['kind']> = new Set([
-  'aborted',
-  'too-large',
-  'invalid-output',
-  'interrupted',
-])
-
-function failureOf(
-  chat: Chat | undefined,
-  thrown: unknown,
-  partial: PartialCompletion,
-  delivered: boolean,
-): LlmError {
-  const provider = chat?.provider.name
-  const error = LlmError.is(thrown) ? thrown : unexpected(provider ?? 'llmswap', thrown)
-  const told = {
-    provider: error.provider ?? provider,
-    model: error.model ?? chat?.ask.request.model,
-    attempts: chat?.call.attempts ?? [],
-    ...(delivered || error.kind === 'aborted' || error.kind === 'invalid-output' ? { partial } : {}),
-    usage: error.usage ?? partial.usage,
-  }
-  const dressed =
-    delivered && !KEPT_KINDS.has(error.kind)
-      ? new LlmError({
-          ...told,
-          kind: 'interrupted',
-          phase: error.phase,
-          requestId: error.requestId,
-          message: `The answer broke off after ${partial.text.length} characters: ${error.message}`,
-          cause: error,
-        })
-      : error.with(told)
-  return chat === undefined ? dressed : chat.call.redactor.error(dressed)
 }

@@ -112,6 +112,7 @@ export function openCall(
     leftMs: () => totalMs - (clock.nowMs() - startMs),
     cancel,
     tell(name, facts) {
+      if (hooks.length === 0) return
       const told = Object.freeze({ ...info, ...facts })
       for (const hook of hooks)
         observe(() => (hook[name] as ((facts: object) => unknown) | undefined)?.(told))

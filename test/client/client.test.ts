@@ -448,6 +448,36 @@ describe('cost', () => {
     const { completion } = await run(clientOf({ fetch: fetchOf(good).fetch, prices }))
     expect(completion?.cost).toMatchObject({ total: 4, from: 'catalog' })
   })
+  test('row 90: a price list that throws costs its price, not the answer', async () => {
+    const reported: unknown[] = []
+    const throwing: Prices = {
+      price() {
+        throw new Error('no such table')
+      },
+    }
+    const hooks: Hooks = { onHookError: (error) => void reported.push(error) }
+    const { completion } = await run(clientOf({ fetch: fetchOf(good).fetch, prices: throwing, hooks }))
+    expect(completion?.text).toBe('ok')
+    expect(completion).not.toHaveProperty('cost')
+    expect(reported).toHaveLength(1)
+  })
+  test('what the provider reports wins, exactly', async () => {
+    const plain = provider()
+    const paid: Provider = {
+      ...plain,
+      decoder: (request) =>
+        new Proxy(plain.decoder(request), {
+          get: (decoder, key) => (key === 'reportedCost' ? 1.5e-7 : Reflect.get(decoder, key)),
+        }),
+    }
+    const { completion } = await run(clientOf({ provider: paid, fetch: fetchOf(good).fetch, prices }))
+    expect(completion?.cost).toEqual({
+      total: 1.5e-7,
+      currency: 'USD',
+      exact: '0.00000015',
+      from: 'provider',
+    })
+  })
   test('is absent, not 0, for an unknown model and without a list', async () => {
     const answer = (): Response => new Response(answerOf('x').replaceAll('test-model', 'other'))
     expect((await run(clientOf({ fetch: fetchOf(answer).fetch, prices }))).completion).not.toHaveProperty(
