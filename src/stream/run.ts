@@ -181,6 +181,7 @@ class Delivery {
       return
     }
     this.state = { is: 'ended', completion }
+    forget(this)
     this.source.ended?.({ completion })
     this.#resolve(completion)
   }
@@ -189,6 +190,7 @@ class Delivery {
     if (this.state.is !== 'open') return
     const error = this.source.fail(cause, this.sum.partial(this.source.facts()), this.delivered)
     this.state = { is: 'failed', error }
+    forget(this)
     this.#batch = []
     this.source.ended?.({ error })
     this.#reject(error)
@@ -220,6 +222,11 @@ function aborted(message: string, reason?: unknown): LlmError {
  */
 let abandoned: FinalizationRegistry<Delivery> | undefined
 
+/** A run that is over needs no backstop. Its answer would otherwise be held until the engine next runs cleanups. */
+function forget(delivery: Delivery): void {
+  abandoned?.unregister(delivery)
+}
+
 /** Held by the run and its iterator. Nothing it leads to leads back to it, so it is collected with them. */
 interface Handle {
   delivery: Delivery
@@ -233,7 +240,7 @@ export function createRun<ObjectType = unknown>(source: RunSource): CompletionSt
     abandoned ??= new FinalizationRegistry((lost) =>
       lost.stop(aborted('The stream was dropped before its end.')),
     )
-    abandoned.register(handle, delivery)
+    abandoned.register(handle, delivery, delivery)
   }
 
   const run: CompletionStream<ObjectType> = {
