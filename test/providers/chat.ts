@@ -12,7 +12,7 @@ import type { Completion, Input, Options, StreamEvent } from '../../src/types.ts
 
 /** The codec under test, of a server nobody knows. */
 export function server(options: OpenAIChatOptions = {}): Provider {
-  return openaiChat({ baseURL: 'http://server.test/v1', keyOptional: true, ...options })
+  return openaiChat({ baseURL: 'https://server.test/v1', keyOptional: true, ...options })
 }
 
 /** One `data:` line of a chunk with this delta. */

@@ -536,7 +536,7 @@ describe('reasoning', () => {
       delta({ content: 'k>\n\nHello <think>' }) +
       finish('stop')
     expect((await answer(body)).text).toBe('\n<think>a <b</think>\n\nHello <think>')
-    const split = await answer(body, compatible({ baseURL: 'http://x.test', dialect: { think: 'split' } }))
+    const split = await answer(body, compatible({ baseURL: 'https://x.test', dialect: { think: 'split' } }))
     expect([split.reasoning, split.text]).toEqual(['a <b', 'Hello <think>'])
   })
 
