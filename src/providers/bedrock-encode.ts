@@ -14,8 +14,8 @@ import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
 import { asRecord, base64Of, dropped, isForeign, partsOf, splitSystem, textOf, unsupported } from './body.ts'
 import { fromDataUrl, notMedia } from './media.ts'
 import { convertSchema } from './schema-dialects.ts'
-import { argsObject, idMap, isDefinition, objectSchema, toolNames } from './tool-names.ts'
-import type { ToolNames } from './tool-names.ts'
+import { argsObject, callIds, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import type { CallIds, ToolNames } from './tool-names.ts'
 
 /** The codec's name. */
 export const BEDROCK = 'bedrock'
@@ -53,7 +53,7 @@ export function encodeConverse(request: Request): EncodedConverse {
   const warnings: Warning[] = []
   const split = splitSystem(request)
   const names = toolNames(request, BEDROCK, 64)
-  const context: Context = { warnings, names, claude: isClaude(request.model), id: idMap(64) }
+  const context: Context = { warnings, names, claude: isClaude(request.model), ids: callIds(64) }
   const messages = encodeTurns(split.messages, context)
   const system: Wire[] = split.system === undefined ? [] : [{ text: split.system }]
   const body: Wire = { messages }
@@ -140,7 +140,7 @@ interface Context {
   names: ToolNames
   /** The model is Anthropic's, so signed reasoning may go back. */
   claude: boolean
-  id: (id: string) => string
+  ids: CallIds
 }
 
 type Turn = { role: string; content: Wire[] }
@@ -239,14 +239,59 @@ function encodeTurns(messages: readonly Message[], context: Context): Turn[] {
   for (const message of messages) {
     const { role, content } = asTurn(message, context)
     const blocks = partsOf(content)
-      .map((part) => encodePart(part, context))
+      .map((part) => encodePart(role === 'assistant' ? said(part, context) : part, context))
       .filter((block) => block !== undefined)
     const last = turns.at(-1)
     // Roles must alternate.
     if (last?.role === role) last.content.push(...blocks)
     else if (blocks.length > 0) turns.push({ role, content: blocks })
   }
+  openWithUser(turns, context)
+  addTextToDocuments(turns, context)
   return turns
+}
+
+/** A history cut to its last turns may begin with an answer. */
+function openWithUser(turns: Turn[], { warnings }: Context): void {
+  if (turns[0]?.role !== 'assistant') return
+  // 400 "A conversation must start with a user message." github.com/strands-agents/harness-sdk/issues/2085, 2026-04.
+  turns.unshift({ role: 'user', content: [{ text: OPENING }] })
+  warnings.push({
+    code: 'converted',
+    field: 'messages',
+    message: `The user message "${OPENING}" was put in front: ${BEDROCK} takes no conversation that starts with an answer.`,
+  })
+}
+
+const OPENING = '[start of conversation]'
+
+function addTextToDocuments(turns: readonly Turn[], { warnings }: Context): void {
+  for (const { content } of turns) {
+    const has = (kind: string) => content.some((block) => block[kind] !== undefined)
+    if (!has('document') || has('text')) continue
+    // 400 "A text block must be included when using documents." github.com/maximhq/bifrost/pull/5817, 2026-08.
+    // Behind the document, so that tool results stay the first blocks of their turn.
+    content.push({ text: ATTACHED })
+    warnings.push({
+      code: 'converted',
+      field: 'messages',
+      message: `The text "${ATTACHED}" was put behind a document: ${BEDROCK} takes none without text in its turn.`,
+    })
+  }
+}
+
+const ATTACHED = '[document attached]'
+
+/** Pictures and documents stand in the user's turns only; of one that a model made, a note is left. */
+function said(part: Part, { warnings }: Context): Part {
+  if (part.type !== 'image' && part.type !== 'file') return part
+  warnings.push(
+    dropped(
+      'messages',
+      `The ${part.type} in an answer was replaced by the note "[${part.type} not sent]": ${BEDROCK} takes none back.`,
+    ),
+  )
+  return { type: 'text', text: `[${part.type} not sent]` }
 }
 
 function asTurn(message: Message, { warnings }: Context): Message {
@@ -261,7 +306,7 @@ function asTurn(message: Message, { warnings }: Context): Message {
 }
 
 function encodePart(part: Part, context: Context): Wire | undefined {
-  const { warnings, names, id } = context
+  const { warnings, names, ids } = context
   switch (part.type) {
     case 'text':
       // 400 "The text field in the ContentBlock object … is blank."
@@ -276,7 +321,9 @@ function encodePart(part: Part, context: Context): Wire | undefined {
     case 'reasoning':
       return encodeReasoning(part, context)
     case 'tool-call':
-      return { toolUse: { toolUseId: id(part.id), name: names.toWire(part.name), input: argsObject(part) } }
+      return {
+        toolUse: { toolUseId: ids.call(part.id), name: names.toWire(part.name), input: argsObject(part) },
+      }
     case 'tool-result': {
       const content = partsOf(part.content).flatMap((piece): Wire[] => {
         if (piece.type !== 'text' && piece.type !== 'image' && piece.type !== 'file') {
@@ -289,7 +336,7 @@ function encodePart(part: Part, context: Context): Wire | undefined {
       // Neither no content nor blank text is accepted.
       if (content.length === 0) content.push({ json: {} })
       const status = part.isError === true ? 'error' : undefined
-      return { toolResult: { toolUseId: id(part.id), content, status } }
+      return { toolResult: { toolUseId: ids.result(part.id), content, status } }
     }
     case 'provider':
       if (part.provider === BEDROCK) return { ...asRecord(part.value) }

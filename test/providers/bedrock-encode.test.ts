@@ -19,6 +19,7 @@ const warned = (extra: Partial<Request>): string[] =>
   )
 const said = (...content: Part[]): Message => ({ role: 'user', content })
 const wrote = (...content: Part[]): Message => ({ role: 'assistant', content })
+const question = said({ type: 'text', text: 'Q' })
 const call: Part = { type: 'tool-call', id: 't1', name: 'f', args: { a: 1 } }
 const result: Part = { type: 'tool-result', id: 't1', name: 'f', content: 'R' }
 const f = {
@@ -129,6 +130,7 @@ describe('messages of Converse', () => {
             { type: 'file', data: 'JVBERg==', mediaType: 'application/pdf', name: 'Q3_report:  final.pdf' },
             { type: 'file', data: 'YQ==', mediaType: 'text/plain' },
             { type: 'file', url: 's3://bucket/a.docx', name: '🦜' },
+            { type: 'text', text: 'Compare.' },
           ),
         ],
       }).messages[0]?.content,
@@ -139,6 +141,7 @@ describe('messages of Converse', () => {
       { document: { format: 'pdf', name: 'Q3-report- final-pdf', source: { bytes: 'JVBERg==' } } },
       { document: { format: 'txt', name: 'document', source: { bytes: 'YQ==' } } },
       { document: { format: 'docx', name: '--', source: { s3Location: { uri: 's3://bucket/a.docx' } } } },
+      { text: 'Compare.' },
     ])
   })
 
@@ -150,6 +153,60 @@ describe('messages of Converse', () => {
     { type: 'file', url: 'https://x.test/a.pdf' },
   ])('refuse what Bedrock cannot be sent: %o', (part) => {
     expect(thrown(() => body({ messages: [said(part)] }))).toMatchObject({ kind: 'invalid-request' })
+  })
+
+  it('start with the user, whoever spoke first', () => {
+    const history: Partial<Request> = { messages: [wrote({ type: 'text', text: 'Hello!' })] }
+    expect(body(history).messages).toEqual([
+      { role: 'user', content: [{ text: '[start of conversation]' }] },
+      { role: 'assistant', content: [{ text: 'Hello!' }] },
+    ])
+    expect(warned(history)).toEqual(['converted messages'])
+    // A question of nothing is no turn, so the answer to it would be the first.
+    expect(
+      body({ messages: [said({ type: 'text', text: ' ' }), wrote({ type: 'text', text: 'A' })] }).messages,
+    ).toMatchObject([{ role: 'user' }, { role: 'assistant', content: [{ text: 'A' }] }])
+  })
+
+  it('have text beside every document, wherever in the turn it was said', () => {
+    const file: Part = { type: 'file', data: 'JVBERg==', mediaType: 'application/pdf' }
+    const document = { document: { format: 'pdf', name: 'document', source: { bytes: 'JVBERg==' } } }
+    const alone: Partial<Request> = { messages: [said(file, { type: 'text', text: ' ' })] }
+    expect(body(alone).messages[0]?.content).toEqual([document, { text: '[document attached]' }])
+    expect(warned(alone)).toEqual(['converted messages'])
+    const asked: Partial<Request> = { messages: [said(file), said({ type: 'text', text: 'What is it?' })] }
+    expect(body(asked).messages[0]?.content).toEqual([document, { text: 'What is it?' }])
+    expect(warned(asked)).toEqual([])
+    const picture: Part = { type: 'image', data: 'AAAA', mediaType: 'image/png' }
+    expect(body({ messages: [said(picture)] }).messages[0]?.content).toHaveLength(1)
+    const cached = body({ ...alone, model: CLAUDE, promptCache: true }).messages[0]?.content
+    expect(cached?.map((block) => Object.keys(block)[0])).toEqual(['document', 'text', 'cachePoint'])
+  })
+
+  it('leave a note of the pictures and documents that a model made', () => {
+    const history: Partial<Request> = {
+      messages: [
+        said({ type: 'text', text: 'Draw.' }),
+        // By address: refused in a question, but nobody has to send it to go on.
+        wrote({ type: 'image', url: 'https://x.test/a.png' }, { type: 'file', fileId: 'f' }),
+      ],
+    }
+    expect(body(history).messages[1]?.content).toEqual([
+      { text: '[image not sent]' },
+      { text: '[file not sent]' },
+    ])
+    expect(warned(history)).toEqual(['dropped messages', 'dropped messages'])
+  })
+
+  it('call every id once, and answer the call it was', () => {
+    const round: Message[] = [wrote(call), { role: 'tool', content: [result] }]
+    const content = body({
+      messages: [question, ...round, ...round],
+    }).messages.flatMap((turn) => turn.content)
+    const ids = content.map(
+      ({ toolUse, toolResult }) => ((toolUse ?? toolResult) as { toolUseId: string } | undefined)?.toolUseId,
+    )
+    expect(ids).toEqual([undefined, 't1', 't1', 't1_2', 't1_2'])
   })
 
   it('carry results with errors, pictures or nothing', () => {
@@ -169,8 +226,8 @@ describe('messages of Converse', () => {
   it('quirk 15: have ids of at most 64 characters of the alphabet, still told apart', () => {
     const ids = [`call|${'x'.repeat(80)}`, `call:${'x'.repeat(80)}`]
     const content = body({
-      messages: [wrote(...ids.map((id): Part => ({ type: 'tool-call', id, name: 'f', args: {} })))],
-    }).messages[0]?.content
+      messages: [question, wrote(...ids.map((id): Part => ({ type: 'tool-call', id, name: 'f', args: {} })))],
+    }).messages[1]?.content
     const sent = (content ?? []).map((block) => (block['toolUse'] as { toolUseId: string }).toolUseId)
     expect(new Set(sent).size).toBe(2)
     for (const id of sent) expect(id).toMatch(/^[a-zA-Z0-9_-]{1,64}$/)
@@ -191,13 +248,16 @@ describe('messages of Converse', () => {
       origin: { provider: 'anthropic' },
     }
     const text: Part = { type: 'text', text: 'A' }
-    expect(body({ model: CLAUDE, messages: [wrote(thought, secret, text)] }).messages[0]?.content).toEqual([
+    expect(
+      body({ model: CLAUDE, messages: [question, wrote(thought, secret, text)] }).messages[1]?.content,
+    ).toEqual([
       { reasoningContent: { reasoningText: { text: 'Hm.', signature: 's' } } },
       { reasoningContent: { redactedContent: btoa('data') } },
       { text: 'A' },
     ])
-    expect(body({ messages: [wrote(thought, text)] }).messages[0]?.content).toEqual([{ text: 'A' }])
+    expect(body({ messages: [question, wrote(thought, text)] }).messages[1]?.content).toEqual([{ text: 'A' }])
     const others = [
+      question,
       wrote(
         thought,
         { type: 'reasoning', text: 'x' },
@@ -222,14 +282,14 @@ describe('tools of Converse', () => {
     const history: Partial<Request> = {
       tools: [f],
       toolChoice: 'none',
-      messages: [wrote(call), { role: 'tool', content: [result] }],
+      messages: [question, wrote(call), { role: 'tool', content: [result] }],
     }
     expect(body(history).toolConfig.tools).toHaveLength(1)
     expect(warned(history)).toEqual(['unsupported toolChoice'])
   })
 
   it('are declared again when only the history knows them', () => {
-    const messages = [wrote(call), { role: 'tool', content: [result] } as Message]
+    const messages = [question, wrote(call), { role: 'tool', content: [result] } as Message]
     expect(body({ messages }).toolConfig.tools).toEqual([
       { toolSpec: { name: 'f', inputSchema: { json: { type: 'object' } } } },
     ])

@@ -110,12 +110,12 @@ describe('an answer of Converse', () => {
   it('goes back into the conversation as it came', () => {
     const { parts } = sum(stream(events(fixture('tools')), claude))
     const copy = JSON.parse(JSON.stringify({ role: 'assistant', content: parts })) as Message
-    const { body } = provider.encode({ ...claude, messages: [copy] })
+    const { body } = provider.encode({ ...claude, messages: [{ role: 'user', content: 'Where?' }, copy] })
     const sent = JSON.parse(body as string) as { messages: { content: unknown }[] }
     const whole = JSON.parse(readFileSync('fixtures/bedrock/tools-body.json', 'utf8')) as {
       output: { message: { content: unknown } }
     }
-    expect(sent.messages[0]?.content).toEqual(whole.output.message.content)
+    expect(sent.messages[1]?.content).toEqual(whole.output.message.content)
   })
 
   it("shows the server's own tools as provider parts, and citations as sources", () => {

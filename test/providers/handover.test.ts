@@ -140,6 +140,46 @@ describe('ids', () => {
   })
 })
 
+describe('what Converse answers 400 to', () => {
+  const converse = ENDPOINTS.filter(({ label }) => label.startsWith('bedrock converse'))
+  const image: Part = { type: 'image', data: 'iVBORw0KGgo=', mediaType: 'image/png' }
+  const file: Part = { type: 'file', data: 'JVBERi0=', mediaType: 'application/pdf' }
+  const lookup: Message[] = [
+    { role: 'assistant', content: [{ type: 'tool-call', id: 'call_0', name: 'weather', args: {} }] },
+    { role: 'tool', content: [{ type: 'tool-result', id: 'call_0', name: 'weather', content: 'warm' }] },
+  ]
+  const histories: [string, Message[], string[]][] = [
+    [
+      'a first turn that is an answer',
+      [
+        { role: 'assistant', content: 'Hello!' },
+        { role: 'user', content: 'Hi' },
+      ],
+      ['converted'],
+    ],
+    ['a first turn that is a call', [...lookup, { role: 'user', content: 'And?' }], ['converted']],
+    ['a document that nobody says a word about', [{ role: 'user', content: [file] }], ['converted']],
+    [
+      'pictures and documents in an answer',
+      [
+        { role: 'user', content: 'Draw.' },
+        { role: 'assistant', content: [image, file] },
+        { role: 'user', content: 'Thanks' },
+      ],
+      ['dropped', 'dropped'],
+    ],
+    ['an id that is called again', [{ role: 'user', content: 'Q' }, ...lookup, ...lookup], []],
+  ]
+
+  it.each(
+    converse.flatMap((endpoint) => histories.map((one) => [endpoint.label, ...one, endpoint] as const)),
+  )('is not sent to %s: %s', (_label, _what, messages, warnings, endpoint) => {
+    const http = endpoint.provider.encode(request(endpoint, messages, { tools: TOOLS }))
+    expect(endpoint.rules(bodyOf(http))).toEqual([])
+    expect((http.warnings ?? []).map(({ code }) => code)).toEqual(warnings)
+  })
+})
+
 // ------------------------------------------------------------------------------------------------- property
 
 const text = fc.oneof(

@@ -297,13 +297,19 @@ const messagesApi: Rules = (body) => {
 const converse: Rules = (body) => {
   const messages = list(body['messages'])
   const wrong = alternating(messages, 'user')
+  const seen = new Set<string>()
   let tools = false
   const turns = messages.map((message, at) => {
     const blocks = list(message['content'])
     if (blocks.length === 0) wrong.push(`turn ${at} is empty`)
     const calls: string[] = []
     const results: string[] = []
+    const holds = (kind: string): boolean => blocks.some((block) => block[kind] !== undefined)
+    if (holds('document') && !holds('text')) wrong.push(`turn ${at}: a document without text`)
     for (const block of blocks) {
+      if (message['role'] === 'assistant' && ('image' in block || 'document' in block)) {
+        wrong.push(`turn ${at}: media in an answer`)
+      }
       if (blank(block['text'])) wrong.push(`turn ${at} holds blank text`)
       const call = record(block['toolUse'])
       const result = record(block['toolResult'])
@@ -311,6 +317,8 @@ const converse: Rules = (body) => {
         tools = true
         const id = String(call['toolUseId'])
         if (!id.startsWith('srv_')) calls.push(id)
+        if (seen.has(id)) wrong.push(`toolUse ids must be unique: ${id}`)
+        seen.add(id)
         if (!/^[a-zA-Z0-9_-]{1,64}$/.test(id)) wrong.push(`the id ${id}`)
         if (typeof call['input'] !== 'object') wrong.push(`the input of ${id} is no object`)
       }
