@@ -65,6 +65,24 @@ describe('a call', () => {
     expect(calls[0]?.body).toMatchObject({ temperature: 0.1 })
   })
 
+  test('what the codec could not honour stands in the completion, and right behind start', async () => {
+    const plain = provider()
+    const warning = { code: 'unsupported' as const, field: 'seed', message: 'no seeds here' }
+    const warning2 = { ...warning, field: 'topK' }
+    const limited: Provider = {
+      ...plain,
+      encode: (request) => ({ ...plain.encode(request), warnings: [warning, warning2] }),
+    }
+    const { completion, events } = await run(clientOf({ provider: limited, fetch: fetchOf(good).fetch }))
+    expect(completion?.warnings).toEqual([warning, warning2])
+    expect(events.slice(0, 4).map((event) => event.type)).toEqual([
+      'start',
+      'warning',
+      'warning',
+      'text-delta',
+    ])
+  })
+
   test('stream() never throws, whatever it is given', async () => {
     for (const [input, options] of [
       ['', {}],

@@ -9,7 +9,7 @@ import type { Clock, Options } from '../../src/types.ts'
 import { answerOf, chunk, SSE, startServer, until } from '../server.ts'
 import { clientOn, FAST } from './fixture.ts'
 
-const CALLS = process.env['LLMSWAP_FULL'] === '1' ? 10_000 : 600
+const CALLS = process.env['LLMSWAP_FULL'] === '1' ? 10_000 : 220
 
 /** Counts timers that are armed. */
 function countingClock(): Clock & { armed: Set<unknown> } {
