@@ -180,6 +180,9 @@ export async function servePages(folder: string, port: number): Promise<{ server
     response.writeHead(200, {
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
       'cache-control': 'no-store',
+      // An isolated page gets a clock of 5 µs instead of 100; the cache page times single tokens.
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
     })
     response.end(readFileSync(file))
   })

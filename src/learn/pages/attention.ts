@@ -247,6 +247,8 @@ function draw(): void {
   if (key !== drawnFor) {
     compute()
     drawnFor = key
+    // The sliders end where the text ends, which is known only now.
+    state.set({})
   }
   if (scores.length === 0 || slot('scores').dataset['seed'] !== String(seed)) {
     measureHeads()
@@ -327,6 +329,9 @@ function arcs(width: number, weights: readonly number[], row: number): SVGElemen
   const step = width / ids.length
   const height = 40 + Math.min(110, width / 5)
   const x = (i: number): number => (i + 0.5) * step
+  const floor = height - 22
+  // A cubic rises to three quarters of its control points: none leaves the picture.
+  const lift = (s: number): number => ((floor - 8) / 0.75) * ((row - s + 1) / (row + 1))
   return svg(
     'svg',
     { width, height, role: 'img', 'aria-label': 'Arcs over the text; see the table.' },
@@ -334,10 +339,10 @@ function arcs(width: number, weights: readonly number[], row: number): SVGElemen
       weight < 0.01
         ? null
         : svg('path', {
-            class: 'line series-1',
+            class: 'arc',
             opacity: Math.min(1, 0.25 + weight),
             'stroke-width': 1 + 7 * weight,
-            d: `M ${x(row)} ${height - 22} C ${x(row)} ${height - 22 - (row - s + 1) * step * 0.6}, ${x(s)} ${height - 22 - (row - s + 1) * step * 0.6}, ${x(s)} ${height - 22}`,
+            d: `M ${x(row)} ${floor} C ${x(row)} ${floor - lift(s)}, ${x(s)} ${floor - lift(s)}, ${x(s)} ${floor}`,
           }),
     ),
     Array.from(ids, (_, i) =>

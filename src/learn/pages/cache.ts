@@ -138,7 +138,8 @@ function drawToken(now: CacheAsk['shape']): void {
   const unit = Number.isFinite(rate) ? rate : 1e-6
   const at = Array.from({ length: 33 }, (_, i) => Math.max(1, Math.round((n * i) / 32)))
   const flops = (t: number): number => linearFlops(now) + attentionFlops(now, t)
-  const measured = thin(cached, 128)
+  // One dot for each reading of eight tokens.
+  const measured = cached.filter(([position]) => position % 8 === 1)
   const rows = at.map((t) => [
     t,
     flops(t) * unit,
@@ -213,11 +214,6 @@ function drawTotal(now: CacheAsk['shape']): void {
 
 const share = (now: CacheAsk['shape'], t: number): number =>
   (100 * (cachedFlops(now, t) - t * linearFlops(now))) / cachedFlops(now, t)
-
-function thin<T>(points: readonly T[], most: number): T[] {
-  const every = Math.max(1, Math.ceil(points.length / most))
-  return points.filter((_, i) => i % every === 0)
-}
 
 const { redraw } = startPage(state, draw)
 afterPaint('job', async () => {})

@@ -178,7 +178,7 @@ function draw(): void {
         .then((loaded) => {
           vocabularies.set(name, loaded)
           if (pending === name) pending = ''
-          redraw()
+          state.set({})
         })
         .catch((error: unknown) => notice('vocabulary', `${name} did not load: ${sentenceOf(error)}`))
     }
@@ -250,7 +250,7 @@ function drawCost(source: string): void {
   )
 }
 
-const { redraw } = startPage(state, draw)
+startPage(state, draw)
 afterPaint('vocabulary', async () => {
   // The first one is loading since the first drawing; this waits for it too, so that "ready" means what it says.
   vocabularies.set(state.value.encoding, await load(state.value.encoding))
@@ -259,5 +259,5 @@ afterPaint('vocabulary', async () => {
     import('../../tokens/estimate.ts'),
   ])
   extras = { price, estimate }
-  redraw()
+  state.set({})
 })

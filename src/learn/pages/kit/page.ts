@@ -74,6 +74,9 @@ export function startPage(
   draw: () => void,
 ): { redraw(): void } {
   startTheme()
+  // On a narrow screen the list of pages is one line that scrolls: begin where the reader is.
+  const here = document.querySelector<HTMLElement>('nav [aria-current]')
+  if (here?.parentElement) here.parentElement.scrollLeft = here.offsetLeft - 32
   let asked = false
   const paint = (): void => {
     asked = false
