@@ -1,7 +1,7 @@
 /**
  * Public catalogs → src/cost/catalog-data.ts, with gates and a report of what changed.
  *
- *     npx tsx scripts/update-catalog.ts --models-dev FILE|URL [--pi FILE|URL] [--litellm FILE|URL] [--force]
+ *     npx tsx scripts/update-catalog.ts --models-dev FILE|URL [--pi FILE|URL] [--litellm FILE|URL] [--out FILE] [--force]
  *
  * In:  models.dev's api.json (limits, capabilities, prices, dates), optionally the pi model data (newer prices) and
  *      LiteLLM's price map (batch, one-hour cache, service tiers, audio, deprecation dates).
@@ -52,6 +52,7 @@ const { values: flags } = parseArgs({
     pi: { type: 'string' },
     litellm: { type: 'string' },
     'as-of': { type: 'string' },
+    out: { type: 'string' },
     force: { type: 'boolean', default: false },
   },
 })
@@ -274,7 +275,7 @@ const header = `/**
  */
 `
 writeFileSync(
-  fileURLToPath(new URL('../src/cost/catalog-data.ts', import.meta.url)),
+  flags.out ?? fileURLToPath(new URL('../src/cost/catalog-data.ts', import.meta.url)),
   `${header}
 /** The date of the newest figures. */
 export const CATALOG_AS_OF = '${asOf}'

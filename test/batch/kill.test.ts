@@ -12,7 +12,10 @@ let program = ''
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'killed-'))
   program = join(folder, 'killed.mjs')
+  // What is published, where it was built: the program names the package, and without the paths of tsconfig.json that is dist.
+  const built = existsSync('dist/batch/index.js')
   await build({
+    ...(built ? { tsconfigRaw: {} } : { tsconfig: 'tsconfig.json' }),
     entryPoints: ['test/batch/killed.ts'],
     bundle: true,
     platform: 'node',

@@ -4,9 +4,9 @@
  */
 
 import { appendFileSync } from 'node:fs'
-import { fileCheckpoint } from '../../src/adapters/file-checkpoint.ts'
-import { batch } from '../../src/batch/index.ts'
-import type { Completion } from '../../src/types.ts'
+import type { Completion } from 'llmswap'
+import { batch } from 'llmswap/batch'
+import { fileCheckpoint } from 'llmswap/node'
 
 const [checkpoint = '', asked = ''] = process.argv.slice(2)
 
