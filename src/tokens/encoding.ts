@@ -163,7 +163,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
   let allSearch: RegExp | undefined
 
   function encoder(): PieceEncoder {
-    loaded ??= new PieceEncoder(source.load(), SCANNERS[source.family])
+    loaded ??= new PieceEncoder(source.load(), source.family)
     return loaded
   }
 
