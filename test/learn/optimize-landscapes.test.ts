@@ -106,7 +106,7 @@ describe('the genetic search', () => {
   it('beats random search at equal cost, also with parents drawn by the wheel', async () => {
     const model = simulatedModel('pairwise')
     const budget = 60 * model.examples.length
-    const seeds = FULL ? 60 : 10
+    const seeds = FULL ? 60 : 20
     const roulette = await finals(model, { name: 'genetic', selection: 'roulette' }, budget, seeds)
     const random = await finals(model, 'random', budget, seeds)
     expect(compare(roulette, random).low).toBeGreaterThan(0)
@@ -117,7 +117,7 @@ describe('the Pareto search', () => {
   it('beats its greedy twin where a mediocre trick hides the specialists', async () => {
     const model = simulatedModel('specialists')
     const budget = 40 * model.examples.length
-    const seeds = FULL ? 50 : 8
+    const seeds = FULL ? 25 : 8
     const pareto = await finals(model, 'pareto', budget, seeds)
     const greedy = await finals(model, { name: 'pareto', selection: 'greedy' }, budget, seeds)
     const { low, wins, losses } = compare(pareto, greedy)
@@ -131,15 +131,15 @@ describe('the Pareto search', () => {
     const model = simulatedModel('additive')
     const budget = 80 * model.examples.length
     expect(
-      share(await finals(model, 'pareto', budget, FULL ? 50 : 5), model.optimum.score),
+      share(await finals(model, 'pareto', budget, FULL ? 20 : 10), model.optimum.score),
     ).toBeGreaterThanOrEqual(0.8)
     const ungated = await finals(
       model,
       { name: 'pareto', gate: false },
       Math.round(budget / 3),
-      FULL ? 50 : 5,
+      FULL ? 20 : 10,
     )
-    const gated = await finals(model, 'pareto', Math.round(budget / 3), FULL ? 50 : 5)
+    const gated = await finals(model, 'pareto', Math.round(budget / 3), FULL ? 20 : 10)
     expect(compare(gated, ungated).low).toBeGreaterThan(0)
   })
 })

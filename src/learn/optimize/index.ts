@@ -19,6 +19,7 @@
  */
 export { optimize } from './optimize.ts'
 export { race } from './race.ts'
+export { lineage, raceMarkdown, raceSvg, wordDiff } from './report.ts'
 export { frontier } from './pareto.ts'
 export { likelihood } from './likelihood.ts'
 export { modelMutator, wordMutator } from './mutators.ts'
