@@ -63,8 +63,8 @@ function highlighted(code: string): string {
 }
 
 function withExcerpts(html: string): string {
-  return html.replace(
-    /<code-of file="([^"]+)" names="([^"]+)"><\/code-of>/g,
+  const filled = html.replace(
+    /<code-of\s+file="([^"]+)"\s+names="([^"]+)"\s*><\/code-of\s*>/g,
     (_, file: string, names: string) => {
       const code = names
         .split(' ')
@@ -74,6 +74,9 @@ function withExcerpts(html: string): string {
       return `<h2>The code that drives it</h2><p class="mono">${file}</p><pre tabindex="0" role="region" aria-label="${label}"><code>${highlighted(code)}</code></pre>`
     },
   )
+  if (filled.includes('<code-of'))
+    throw new Error('A page asks for code in a way the build does not understand.')
+  return filled
 }
 
 function render(layout: string, info: PageInfo, main: string, script: boolean): string {
