@@ -50,7 +50,9 @@ interface QuestionExample extends Example {
   readonly expected: string
 }
 
-type Race<E extends Example> = RaceOptions<E> & { readonly title: string }
+type Race<E extends Example> = Omit<RaceOptions<E>, 'onEvent' | 'onState' | 'state'> & {
+  readonly title: string
+}
 
 /** The built-in example: eight words in front of five sentences about Frida; three others are held out. */
 export function builtIn(

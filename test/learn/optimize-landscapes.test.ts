@@ -82,8 +82,8 @@ describe('the genetic search', () => {
     const genetic = { name: 'genetic', population: 160 } as const
     const crossed = await finals(model, genetic, budget, FULL ? 50 : 3)
     const [ablated, climbed] = [
-      await finals(model, { ...genetic, crossoverRate: 0 }, budget, FULL ? 20 : 3),
-      await finals(model, 'hill-climb', budget, FULL ? 20 : 3),
+      await finals(model, { ...genetic, crossoverRate: 0 }, budget, FULL ? 10 : 3),
+      await finals(model, 'hill-climb', budget, FULL ? 10 : 3),
     ]
     expect(share(crossed, 1)).toBeGreaterThanOrEqual(FULL ? 0.8 : 2 / 3)
     for (const others of [ablated, climbed]) {

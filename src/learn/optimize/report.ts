@@ -82,9 +82,10 @@ export function wordDiff(before: string, after: string): string {
     }
   }
   let [i, j, out] = [0, 0, '']
+  const spaced = (word: string): string => (/\s$/.test(word) ? word : `${word} `)
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i]!.trim() === b[j]!.trim())
-      [out, i, j] = [out + b[j]!, i + 1, j + 1]
+      [out, i, j] = [out + spaced(b[j]!), i + 1, j + 1]
     else if (j >= b.length || (i < a.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!))
       out += `[-${a[i++]!.trim()}-] `
     else out += `{+${b[j++]!.trim()}+} `
