@@ -15,7 +15,7 @@
 import { LlmError } from './errors.ts'
 import { readAnswer, type Answer } from './http/answer.ts'
 import { openCall, type Call } from './http/call.ts'
-import { orAbort } from './http/clock.ts'
+import { onAbort, orAbort } from './http/clock.ts'
 import { exchange, unexpected } from './http/exchange.ts'
 import { unencrypted } from './http/transport.ts'
 import { factsOf, failureOf, NO_FACTS } from './http/outcome.ts'
@@ -133,11 +133,13 @@ function chat(
 ): RunSource {
   let chat: Chat | undefined
   let answer: Answer | undefined
+  let stop: ((error: LlmError) => void) | undefined
 
   async function begin(): Promise<Answer> {
     // Without waiting for anything, so that a call can be cancelled from the moment `stream()` returns.
     chat = openChat(resolver, input, mergeOptions(clientOptions, options))
     const { call, ask } = chat
+    onAbort(call.signal, (error) => stop?.(error as LlmError))
     const { fit } = call.options
     if (fit !== undefined) ask.request = await orAbort(async () => fit.apply(ask.request), call.signal)
     call.tell('onRequest', { request: ask.request })
@@ -156,6 +158,7 @@ function chat(
   }
 
   return {
+    attach: (end) => void (stop = end),
     // No await once it runs: each would be a part of every token's latency.
     next: () => (answer === undefined ? begin().then((begun) => begun.next()) : answer.next()),
     cancel: (error) => chat?.call.cancel(error),

@@ -18,6 +18,11 @@ import { eventsToResponse, eventsToSSE } from './sse-wire.ts'
 /** What feeds a run. */
 export interface RunSource {
   /**
+   * Told once, before the first `next`, how to end the run from within: the caller's signal fired, or the time is up.
+   * What was decoded but not delivered is dropped, because whoever aborts wants no more events.
+   */
+  attach?(stop: (error: LlmError) => void): void
+  /**
    * The next events; undefined when the answer is whole. Called only when the batch before is used up, and never
    * again after it resolved to undefined or rejected.
    */
@@ -78,6 +83,7 @@ class Delivery {
     })
     // Whoever wants the failure asks for it: here it must not become an unhandled rejection.
     this.settled.catch(() => {})
+    source.attach?.((error) => this.stop(error))
     // The request starts now, whether or not anybody is listening yet.
     void this.#pullOnce()
   }

@@ -121,6 +121,30 @@ describe('a call', () => {
   })
 })
 
+test('the signal ends a slow loop at once, although more is decoded', async () => {
+  const { fetch } = fetchOf(() => new Response(answerOf(...Array.from({ length: 100 }, () => 'x'))))
+  const controller = new AbortController()
+  const run = clientOf({ fetch, signal: controller.signal }).stream('hi')
+  let seen = 0
+  await expect(
+    (async () => {
+      for await (const event of run) {
+        if (event.type === 'text-delta' && ++seen === 3) controller.abort('enough')
+      }
+    })(),
+  ).rejects.toMatchObject({ kind: 'aborted', cause: 'enough', partial: { text: 'xxx' } })
+  expect(seen).toBe(3)
+})
+
+test('the total deadline ends a run that nobody reads', async () => {
+  const clock = createFakeClock()
+  const run = clientOf({ fetch: fetchOf(good).fetch, clock, timeouts: { total: 1000 } }).stream('hi')
+  const iterator = run[Symbol.asyncIterator]()
+  await iterator.next()
+  await clock.advance(1000)
+  await expect(iterator.next()).rejects.toMatchObject({ kind: 'timeout', phase: 'total' })
+})
+
 describe('row 108: a browser', () => {
   afterEach(() => vi.unstubAllGlobals())
   test('is refused before a key leaves, unless told otherwise', async () => {
@@ -427,6 +451,14 @@ describe('hooks', () => {
     expect(seen[3]?.[1]).toMatchObject({ attempt: 1, error: { kind: 'overloaded' } })
     expect(seen[4]?.[1]).toMatchObject({ attempt: 2, url: 'https://api.example.com/v1/chat/completions' })
     expect(JSON.stringify(seen)).not.toContain(KEY)
+  })
+  test('one may abort the call, at every step', async () => {
+    for (const name of ['onRequest', 'onAttempt', 'onResponse', 'onFirstEvent'] as const) {
+      const controller = new AbortController()
+      const hooks: Hooks = { [name]: () => controller.abort(name) }
+      const { error } = await run(clientOf({ fetch: fetchOf(good).fetch, hooks, signal: controller.signal }))
+      expect(error).toMatchObject({ kind: 'aborted', cause: name })
+    }
   })
   test('onError is told a failure once', async () => {
     const { hooks, seen } = recorder()

@@ -81,7 +81,7 @@ describe('the cap', () => {
     await windows.read()
     await expect(windows.read()).rejects.toMatchObject({ kind: 'too-large', retryable: false })
     expect(body.cancelled).toHaveLength(1)
-    expect(await windows.read()).toBeUndefined()
+    await expect(windows.read()).rejects.toMatchObject({ kind: 'too-large' })
   })
 })
 
@@ -96,6 +96,14 @@ describe('an abort', () => {
     await expect(read).rejects.toBe('why')
     await expect(windows.read()).rejects.toBe('why')
     expect(body.cancelled).toEqual(['why'])
+  })
+
+  test('that came before the body: it is cancelled unread', async () => {
+    const body = bodyOf([bytes(1)])
+    const windows = openWindows(body.stream, { signal: AbortSignal.abort('early') })
+    await expect(windows.read()).rejects.toBe('early')
+    expect(body.cancelled).toEqual(['early'])
+    expect(body.pulls).toBe(0)
   })
 
   test('of a body that never answers, not even to cancel', async () => {

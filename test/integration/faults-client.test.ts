@@ -429,6 +429,21 @@ describe('row 89: hostile fetches', () => {
       expect(clock.armed).toBe(0)
     },
   )
+  test('row 89: a reader of its own making that never answers: idle, abort and break still settle', async () => {
+    const never = (): Promise<never> => new Promise(() => {})
+    const body = { getReader: () => ({ read: never, cancel: never, releaseLock() {} }) }
+    const fetch = (() => Promise.resolve({ status: 200, headers: new Headers(), body })) as never
+    const clock = createFakeClock()
+    const idle = run(clientOn('http://127.0.0.1:9', { fetch, clock, timeouts: { idle: 50 } }))
+    await clock.advance(50)
+    expect((await idle).error).toMatchObject({ kind: 'timeout', phase: 'idle' })
+    const controller = new AbortController()
+    const aborted = run(clientOn('http://127.0.0.1:9', { fetch, clock, signal: controller.signal }))
+    await clock.advance(1)
+    controller.abort('enough')
+    expect((await aborted).error).toMatchObject({ kind: 'aborted', cause: 'enough' })
+    expect(clock.armed).toBe(0)
+  })
   test('row 89: a body that ignores cancel and its signal: idle still settles', async () => {
     const clock = createFakeClock()
     const body = new ReadableStream({
