@@ -56,6 +56,8 @@ export { lossChart } from './chart.ts'
 export { dequantize, quantize } from './quantize.ts'
 export { byteToUnicode, toGguf } from './gguf.ts'
 export { fromSafetensors, toSafetensors, transformersConfig } from './safetensors.ts'
+export * from './prompts.ts'
+export * from './optimize/index.ts'
 
 export type * from './types.ts'
 export type { Attention, Rows } from './attention.ts'
