@@ -104,7 +104,11 @@ const UNKNOWN_SERVER: Dialect = { topK: true, replayReasoning: 'none' }
  */
 export function openaiChat(options: OpenAIChatOptions = {}): Provider {
   const { baseURL = OPENAI_URL, name = 'openai-chat', headers, organization, project } = options
-  const dialect = options.dialect ?? (baseURL === OPENAI_URL ? OPENAI_DIALECT : UNKNOWN_SERVER)
+  // Inherits nothing: a dialect is read field by field, and what its row leaves out must stay absent.
+  const dialect: Dialect = Object.assign(
+    Object.create(null) as Dialect,
+    options.dialect ?? (baseURL === OPENAI_URL ? OPENAI_DIALECT : UNKNOWN_SERVER),
+  )
   const shared: Record<string, string> = {
     ...(organization === undefined ? {} : { 'openai-organization': organization }),
     ...(project === undefined ? {} : { 'openai-project': project }),

@@ -12,7 +12,7 @@ import { KEY, RESPONSE_BYTES, simulate, type Asked, type Called, type World } fr
 
 const FULL = process.env['LLMSWAP_FULL'] === '1'
 const ONE = process.env['SEED']
-const SEEDS = ONE !== undefined ? 1 : FULL ? 20_000 : 300
+const SEEDS = ONE !== undefined ? 1 : FULL ? 5_000 : 300
 const FIRST = ONE === undefined ? 1 : Number(ONE)
 
 /** Throws what a world has broken. */
