@@ -127,7 +127,7 @@ export class PieceEncoder {
 
   /** Lets go of buffers that one unusual text made large. */
   release(): void {
-    if (this.bytes.length <= 1 << 20) return
+    if (this.bytes.length <= 1 << 22) return
     this.bytes = new Uint8Array(PADDING)
     this.view = new DataView(this.bytes.buffer)
     this.ids = new Int32Array(0)

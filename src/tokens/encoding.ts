@@ -12,7 +12,7 @@ import { PieceEncoder } from './bpe.ts'
 import { createPieceCounter, type TokenCounter } from './counter.ts'
 import { explainText, type Explanation } from './explain.ts'
 import { SCANNERS, type SplitFamily } from './split.ts'
-import { expandMerges, expandRanks, Vocabulary, type Merges } from './vocabulary.ts'
+import { expandMerges, expandRanks, PADDING, Vocabulary, type Merges } from './vocabulary.ts'
 
 /** Which special tokens `encode` turns into their ids, and which it refuses. Both default as in tiktoken. */
 export type EncodeOptions = {
@@ -386,38 +386,60 @@ export function defineEncoding(source: EncodingSource): Encoding {
     )
   }
 
-  function decodeBytes(ids: Iterable<number>, options?: DecodeOptions): Uint8Array<ArrayBuffer> {
-    const { offsets, blob, size: ordinary } = encoder().vocabulary
+  /** Bytes of the ids at the start of a larger buffer, and how many there are. */
+  function bytesOfIds(
+    ids: Iterable<number>,
+    options: DecodeOptions | undefined,
+  ): { bytes: Uint8Array<ArrayBuffer>; size: number } {
+    const { offsets, view: tokens, size: ordinary } = encoder().vocabulary
     const list = arrayOf(ids)
+    // Five bytes a token is more than prose has; when that is wrong the buffer grows.
+    let bytes = new Uint8Array(5 * list.length + 256)
+    let view = new DataView(bytes.buffer)
     let size = 0
     for (let i = 0; i < list.length; i++) {
       const id = list[i]!
-      const length = id >= 0 && id < ordinary && (id | 0) === id ? offsets[id + 1]! - offsets[id]! : 0
-      size += length === 0 ? otherBytes(id, i, options).length : length
-    }
-    const bytes = new Uint8Array(size)
-    let at = 0
-    for (let i = 0; i < list.length; i++) {
-      const id = list[i]!
       let from = 0
-      let end = 0
+      let length = 0
       if (id >= 0 && id < ordinary && (id | 0) === id) {
         from = offsets[id]!
-        end = offsets[id + 1]!
+        length = offsets[id + 1]! - from
       }
-      if (from === end) {
-        const special = otherBytes(id, i, options)
-        bytes.set(special, at)
-        at += special.length
+      let special: Uint8Array | undefined
+      if (length === 0) {
+        special = otherBytes(id, i, options)
+        length = special.length
       }
-      while (from < end) bytes[at++] = blob[from++]!
+      if (size + length + PADDING > bytes.length) {
+        const larger = new Uint8Array(2 * (size + length + PADDING))
+        larger.set(bytes.subarray(0, size))
+        bytes = larger
+        view = new DataView(bytes.buffer)
+      }
+      if (special === undefined) {
+        // Eight bytes at once, whether the token has them or not: the next one overwrites what is too much.
+        view.setInt32(size, tokens.getInt32(from, true), true)
+        view.setInt32(size + 4, tokens.getInt32(from + 4, true), true)
+        for (let at = 8; at < length; at += 4) {
+          view.setInt32(size + at, tokens.getInt32(from + at, true), true)
+        }
+      } else {
+        bytes.set(special, size)
+      }
+      size += length
     }
-    return bytes
+    return { bytes, size }
+  }
+
+  function decodeBytes(ids: Iterable<number>, options?: DecodeOptions): Uint8Array<ArrayBuffer> {
+    const { bytes, size } = bytesOfIds(ids, options)
+    return bytes.slice(0, size)
   }
 
   // ignoreBOM: a decoder otherwise swallows a leading U+FEFF, which is text like any other here.
   function decode(ids: Iterable<number>, options?: DecodeOptions): string {
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(decodeBytes(ids, options))
+    const { bytes, size } = bytesOfIds(ids, options)
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, size))
   }
 
   function createDecoder(options?: DecodeOptions): TokenDecoder {

@@ -293,7 +293,8 @@ export class Vocabulary {
   /** Ids + 1 of tokens over 12 bytes, by a hash of all their bytes; compared with `blob`. */
   readonly #long: Int32Array
   readonly #longMask: number
-  readonly #view: DataView
+  /** Of `blob`. */
+  readonly view: DataView
   /** Lengths over 12 that exist, so that the search for the longest token skips the others. */
   readonly #longLengths: Uint8Array
 
@@ -303,7 +304,7 @@ export class Vocabulary {
     this.blob = blob
     this.size = offsets.length - 1
     this.parts = expanded.parts
-    this.#view = new DataView(blob.buffer)
+    this.view = new DataView(blob.buffer)
 
     let short = 0
     let long = 0
@@ -330,7 +331,7 @@ export class Vocabulary {
     const { slots, shift, hints } = this
     if (length === 0) return
     if (length === 1) this.byteIds[this.blob[at]!] = id
-    const view = this.#view
+    const view = this.view
     // Whole-piece-only tokens (no parts) give no hint: they never stand inside a piece.
     if (length >= 4 && this.parts[2 * id]! >= 0) {
       const index = hintIndex(view.getInt32(at, true))
