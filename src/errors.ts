@@ -87,10 +87,13 @@ export const FAULT_KINDS: Readonly<Record<string, ErrorKind>> = {
 
 /** What an error is made of. Only `kind` and `message` are required. */
 export interface LlmErrorInit {
+  /** In one word. */
   kind: ErrorKind
   /** A sentence that says what to do. */
   message: string
+  /** The codec's name. */
   provider?: string | undefined
+  /** The model that was asked. */
   model?: string | undefined
   /** HTTP status, when there was a response. */
   status?: number | undefined
@@ -98,12 +101,15 @@ export interface LlmErrorInit {
   retryable?: boolean | undefined
   /** What the server asked us to wait. */
   retryAfterMs?: number | undefined
+  /** Where in the call. */
   phase?: ErrorPhase | undefined
   /** The answer so far. */
   partial?: PartialCompletion | undefined
   /** Tokens so far, as far as reported. */
   usage?: Usage | undefined
+  /** Every try so far. */
   attempts?: readonly Attempt[] | undefined
+  /** The server's id of the request, for its support. */
   requestId?: string | undefined
   /** What is wrong with the output, by path. */
   issues?: readonly StandardIssue[] | undefined
@@ -111,6 +117,7 @@ export interface LlmErrorInit {
   code?: string | undefined
   /** Where in the text it went wrong, in UTF-16 units; of errors about JSON. */
   offset?: number | undefined
+  /** The error below; of kind `aborted` the reason of the signal. */
   cause?: unknown
 }
 
@@ -147,19 +154,33 @@ const FIELDS = [
  * `name` is `LlmError`, or `AbortError` for kind `aborted`, where `cause` is the signal's reason.
  */
 export class LlmError extends Error {
+  /** What went wrong, in one word. */
   readonly kind: ErrorKind
+  /** The codec's name. */
   readonly provider: string | undefined
+  /** The model that was asked. */
   readonly model: string | undefined
+  /** HTTP status, when there was a response. */
   readonly status: number | undefined
+  /** The same request may well succeed later: what a job queue asks. */
   readonly retryable: boolean
+  /** Milliseconds the server asked us to wait. */
   readonly retryAfterMs: number | undefined
+  /** Where in the call; of kind `timeout` which deadline. */
   readonly phase: ErrorPhase | undefined
+  /** The answer so far. */
   readonly partial: PartialCompletion | undefined
+  /** Tokens so far, as far as reported. */
   readonly usage: Usage | undefined
+  /** Every try so far. */
   readonly attempts: readonly Attempt[] | undefined
+  /** The server's id of the request, for its support. */
   readonly requestId: string | undefined
+  /** What is wrong with the output, by path. */
   readonly issues: readonly StandardIssue[] | undefined
+  /** The provider's own code. */
   readonly code: string | undefined
+  /** Where in the text it went wrong, in UTF-16 units; of errors about JSON. */
   readonly offset: number | undefined
 
   constructor(init: LlmErrorInit) {

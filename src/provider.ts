@@ -14,6 +14,7 @@ export interface HttpRequest {
   method: 'GET' | 'POST'
   url: string
   headers: Record<string, string>
+  /** Absent for GET. */
   body?: string | Uint8Array
   /** What could not be honoured as asked; reported in `completion.warnings`. */
   warnings?: Warning[]
@@ -23,6 +24,7 @@ export interface HttpRequest {
 
 /** What a transport answers; a `Response` is one. */
 export interface HttpResponse {
+  /** The HTTP status code. */
   readonly status: number
   readonly headers: Headers
   readonly body: ReadableStream<Uint8Array> | null
@@ -48,10 +50,15 @@ export interface TransportContext {
  * AWS event-stream: `event` is the event, exception or error name and `messageType` says which.
  */
 export interface Frame {
+  /** 'message' when an event stream names none. */
   event: string
+  /** The payload as text. */
   data: string
+  /** Of event streams: the last event id. */
   id?: string
+  /** Of event streams: the reconnection time in milliseconds. */
   retry?: number
+  /** Of AWS event streams. */
   messageType?: 'event' | 'exception' | 'error'
 }
 
@@ -142,6 +149,7 @@ export interface DecodedBody {
 /** The embedding half of a provider; exported separately so that a chat bundle does not carry it. */
 export interface EmbeddingProvider {
   readonly name: string
+  /** Used when the caller names no model. */
   readonly defaultModel?: string
   /** Largest batch one request may carry. */
   readonly maxTexts: number
@@ -158,7 +166,10 @@ export interface EmbeddingProvider {
 export interface EmbedRequest {
   model: string
   texts: string[]
+  /** Length of the vectors. Default: the model's. */
   dimensions?: number
+  /** What the vectors are for. Default: not said. */
   purpose?: 'query' | 'document'
+  /** Raw provider fields, merged last. */
   body?: Record<string, unknown>
 }

@@ -31,8 +31,11 @@ export interface Origin {
 
 /** Where a statement comes from: a web page, a document, a search result. Offsets are UTF-16 units into the text part. */
 export interface Source {
+  /** The provider's id of the source, where it has one. */
   id?: string
+  /** Its address, where it is a page. */
   url?: string
+  /** Its title, as the provider gives it. */
   title?: string
   /** The cited passage, where the provider quotes it. */
   text?: string
@@ -46,7 +49,9 @@ export interface Source {
 export interface TextPart {
   type: 'text'
   text: string
+  /** What backs the text up; only in answers that cite. */
   sources?: Source[]
+  /** What the same provider needs to see again. */
   origin?: Origin
 }
 
@@ -68,16 +73,23 @@ export type AudioPart = { type: 'audio'; origin?: Origin } & Media
 /** What the model thought. `signature`, `encrypted` and `redacted` go back to the same provider unchanged. */
 export interface ReasoningPart {
   type: 'reasoning'
+  /** '' where the provider hides what the model thought. */
   text: string
+  /** Proves to the provider that it wrote this. */
   signature?: string
+  /** The reasoning itself, readable only to the provider. */
   encrypted?: string
+  /** True where the provider withheld the text. */
   redacted?: boolean
+  /** What the same provider needs to see again. */
   origin?: Origin
 }
 
 /** Arguments that are not what a tool can be run with: the raw text and a sentence saying why. */
 export interface InvalidArgs {
+  /** The JSON text as the model wrote it. */
   raw: string
+  /** One sentence that may go back to the model. */
   reason: string
 }
 
@@ -91,15 +103,20 @@ export interface ToolResultPart {
   id: string
   /** The name of the tool. */
   name: string
+  /** What the model is told: text, or parts where the provider takes them. */
   content: string | Part[]
+  /** The tool failed, and `content` says how. Default false. */
   isError?: boolean
+  /** What the same provider needs to see again. */
   origin?: Origin
 }
 
 /** Anything bound to one provider, passed through untouched: server-side tools, compaction blocks. */
 export interface ProviderPart {
   type: 'provider'
+  /** The codec it belongs to; others drop it with a warning. */
   provider: string
+  /** The part as the provider has it, in its own words. */
   value: unknown
 }
 
@@ -138,7 +155,9 @@ export type StandardResult<Output> =
 
 /** One thing wrong with a value, and where. */
 export interface StandardIssue {
+  /** One sentence. */
   readonly message: string
+  /** Keys from the root of the value to the fault; absent for the value itself. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
@@ -157,7 +176,9 @@ export interface StandardJsonSchema<Output = unknown> {
 
 /** A JSON Schema with a validator of your own. Without `validate` the value is passed on unchecked. */
 export interface CheckedJsonSchema<Output = unknown> {
+  /** What the provider is sent. */
   readonly jsonSchema: JsonSchema
+  /** Default: nothing is checked. */
   readonly validate?: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>
 }
 
@@ -185,18 +206,27 @@ export interface ToolContext {
 
 /** A function the model may ask for. MCP's shape; `execute` is run by `runTools`, never by `complete` / `stream`. */
 export interface Tool<Args = never, Result = unknown> {
+  /** What the model calls it by; a codec renames it where the provider forbids its characters. */
   name: string
+  /** When to use it and what it gives, for the model. */
   description?: string
+  /** The arguments, as an object schema. */
   inputSchema: Schema
+  /** Asks the provider to keep the arguments to the schema. Default: the provider's. */
   strict?: boolean
-  // A method, so that a tool of narrow arguments stands in a list of tools.
+  /**
+   * Does it; what it gives, or the message of what it throws, goes back to the model. Default: the caller does it.
+   * A method, so that a tool of narrow arguments stands in a list of tools.
+   */
   execute?(args: Args, context: ToolContext): Result | Promise<Result>
 }
 
 /** A tool of the provider's own (web search, code execution), passed through untouched. */
 export interface ProviderTool {
   type: 'provider'
+  /** The codec it belongs to; others drop it with a warning. */
   provider: string
+  /** The tool as the provider has it, in its own words. */
   value: unknown
 }
 
@@ -259,27 +289,50 @@ export interface Clock {
   nowMs(): number
   /** Wall-clock milliseconds since 1970, for dates in headers and signatures. */
   epochMs(): number
+  /** Calls once, after at least `delayMs`. Gives what `clearTimer` takes. */
   setTimer(callback: () => void, delayMs: number): unknown
+  /** Clearing one that has fired does nothing. */
   clearTimer(timer: unknown): void
 }
 
 /** Sampling and content options a request carries to the provider. */
 export interface GenerationOptions {
+  /** The instructions. Those of the options win over those of the input. Default: none. */
   system?: string
+  /** What the model may ask for. Those of the options win over those of the input. Default: none. */
   tools?: (Tool | ProviderTool)[]
+  /** Whether it must. Default: the provider's, which is `auto` everywhere. */
   toolChoice?: ToolChoice
+  /** `false`: at most one call a turn. Default: the provider's. */
   parallelToolCalls?: boolean
+  /**
+   * Most output tokens, reasoning included. Default: none where the API allows that; Anthropic and others
+   * that require one get the model's maximum (8,192 for an unknown model), and a warning when the answer
+   * ends there.
+   */
   maxTokens?: number
+  /** 0 is greedy. Providers differ in range: 0–2, Anthropic 0–1. Default: the provider's. */
   temperature?: number
+  /** Sample from the likeliest tokens of this total probability, 0–1. Default: the provider's. */
   topP?: number
+  /** Sample from this many likeliest tokens. Default: the provider's. */
   topK?: number
+  /** Text that ends the answer; it is not part of it. Default: none. */
   stop?: string | string[]
+  /** An integer; equal requests may then get equal answers, which no provider promises. Default: none. */
   seed?: number
+  /** From -2 to 2; positive values disfavour tokens that have occurred. Default: the provider's. */
   presencePenalty?: number
+  /**
+   * From -2 to 2; positive values disfavour tokens by how often they have occurred. Default: the
+   * provider's.
+   */
   frequencyPenalty?: number
-  /** `true`, or how many alternatives per token. */
+  /** `true`, or how many alternatives per token. Default: none. */
   logprobs?: boolean | number
+  /** How hard to think. Default: the provider's. */
   reasoning?: Reasoning
+  /** Default: the provider's; some cache without being asked. */
   promptCache?: PromptCache
   /** Raw provider fields, merged last: objects merge, arrays replace, `null` deletes. */
   body?: Record<string, unknown>
@@ -309,29 +362,44 @@ export interface Prices {
 export interface Options<S = unknown> extends GenerationOptions {
   /** `auto` (default), a name from the registry, or a codec. */
   provider?: ProviderName | Provider
+  /**
+   * A model id, or `provider/model` where `provider` is absent or `auto`. Default: the registry row's dated
+   * one.
+   */
   model?: Model
   /** A key, or a function that fetches one; called once per attempt. */
   apiKey?: string | (() => string | Promise<string>)
+  /** Where requests go: up to and without the path of the endpoint. Default: the provider's. */
   baseURL?: string
   /** Where `auto` looks for keys before `process.env`. */
   env?: object
+  /** Used instead of `globalThis.fetch`; called as a plain function, without a `this`. */
   fetch?: typeof globalThis.fetch
+  /** Used instead of fetch altogether, e.g. `undiciTransport()` of `llmswap/node`. */
   transport?: Transport
   /** The embedding half of a provider, for `embed` of `llmswap/client`; the root finds it by name. */
   embedding?: EmbeddingProvider
   /** Extra request headers. */
   headers?: Record<string, string>
+  /** Allows a key in a page, where every visitor can read it. Default false: kind `config`. */
   dangerouslyAllowBrowser?: boolean
   /** The shape of the answer; `completion.object` holds it. */
   schema?: S
   /** `auto` streams and falls back where a server refuses to; `json` asks for one JSON body. */
   wire?: 'auto' | 'stream' | 'json'
+  /** Aborting it ends the call with kind `aborted`, whose `cause` is the reason. */
   signal?: AbortSignal
+  /** Deadlines, in milliseconds. */
   timeouts?: Timeouts
+  /** How often to try before content was delivered; `false` for once. Default: three times. */
   retry?: Retry | false
+  /** Memory bounds, in bytes. */
   limits?: Limits
+  /** Default: none; a conversation that is too long fails with kind `context-length`. */
   fit?: Fit
+  /** Fills `completion.cost`. Default: none, and only what the provider itself reports. */
   prices?: Prices
+  /** Observers; they can change nothing. */
   hooks?: Hooks | Hooks[]
   /** Default: the runtime's. */
   clock?: Clock
@@ -416,17 +484,25 @@ export type KnownModel =
 
 /** A tool as a codec sees it: its schema already rendered as JSON Schema. */
 export interface ToolDefinition {
+  /** As the caller named it. */
   name: string
+  /** When to use it and what it gives. */
   description?: string
+  /** The arguments, draft 2020-12. */
   inputSchema: JsonSchema
+  /** Keep the arguments to the schema. */
   strict?: boolean
 }
 
 /** A call, normalised and complete: what `provider.encode` turns into an HTTP request. */
 export interface Request extends Omit<GenerationOptions, 'tools' | 'stop'> {
+  /** The id the provider knows, without a provider in front. */
   model: string
+  /** At least one; system messages stand where the caller put them. */
   messages: Message[]
+  /** Schemas rendered. */
   tools?: (ToolDefinition | ProviderTool)[]
+  /** At least one text, where present. */
   stop?: string[]
   /** The shape asked for, as JSON Schema. */
   schema?: JsonSchema
@@ -446,11 +522,17 @@ export type FinishReason = 'stop' | 'length' | 'tool-calls' | 'content-filter' |
  * reasoning. What a provider does not report is undefined, never 0.
  */
 export interface Usage {
+  /** Everything that was read: fresh, from the cache, and into it. */
   inputTokens?: number | undefined
+  /** Everything that was written, reasoning included. */
   outputTokens?: number | undefined
+  /** Their sum, as the provider reports it or as it adds up. */
   totalTokens?: number | undefined
+  /** Of the input: read from the cache. */
   cachedInputTokens?: number | undefined
+  /** Of the input: written to the cache. */
   cacheWriteTokens?: number | undefined
+  /** Of the output: spent on thinking. */
   reasoningTokens?: number | undefined
 }
 
@@ -465,8 +547,11 @@ export interface Warning {
 
 /** Log-probability of one output token and its alternatives. Natural logarithm. */
 export interface TokenLogprob {
+  /** The token as text; a part of a character stands as U+FFFD. */
   token: string
+  /** 0 is certain, more negative is less likely. */
   logprob: number
+  /** The alternatives asked for, likeliest first. */
   top?: { token: string; logprob: number }[]
 }
 
@@ -478,22 +563,29 @@ export type ToolCall =
 /** The server accepted the request. First event of an answer. */
 export interface StartEvent {
   type: 'start'
+  /** The codec's name. */
   provider: string
+  /** What answers, as the server names it. */
   model: string
+  /** The server's id of the answer, where it gives one at once. */
   id?: string
 }
 
 /** More text of message part `part`. */
 export interface TextDeltaEvent {
   type: 'text-delta'
+  /** Index of the message part. */
   part: number
+  /** Never empty. */
   text: string
+  /** Of the tokens of `text`, where `logprobs` was asked for. */
   logprobs?: TokenLogprob[]
 }
 
 /** More reasoning of message part `part`. */
 export interface ReasoningDeltaEvent {
   type: 'reasoning-delta'
+  /** Index of the message part. */
   part: number
   text: string
 }
@@ -501,16 +593,22 @@ export interface ReasoningDeltaEvent {
 /** A tool call begins. */
 export interface ToolCallStartEvent {
   type: 'tool-call-start'
+  /** Index of the message part. */
   part: number
+  /** The call's id: the provider's, or one made up where it gives none. */
   id: string
+  /** The tool's name as the caller wrote it. */
   name: string
 }
 
 /** More of a tool call's arguments: `delta` is raw JSON text. */
 export interface ToolCallDeltaEvent {
   type: 'tool-call-delta'
+  /** Index of the message part. */
   part: number
+  /** The call's id. */
   id: string
+  /** The next piece of JSON text; it may end anywhere. */
   delta: string
   /** The arguments so far: live, read-only, by reference. Computed on first access; never serialised. */
   readonly partial: unknown
@@ -529,7 +627,9 @@ export interface ObjectDeltaEvent {
 /** A closed part as it will stand in the message: reasoning with its signature, provider part, cited text. */
 export interface PartEvent {
   type: 'part'
+  /** Index of the message part. */
   part: number
+  /** Replaces what the deltas of this part added up to. */
   value: Part
 }
 
@@ -554,15 +654,21 @@ export interface RestartEvent {
 /** The answer is whole. Last event. */
 export interface FinishEvent {
   type: 'finish'
+  /** In our six words. */
   finishReason: FinishReason
+  /** In the provider's. */
   rawFinishReason: string | undefined
+  /** Of the whole call. */
   usage: Usage
 }
 
 /** What of an error may cross a wire to someone else. */
 export interface ErrorSummary {
+  /** In one word. */
   kind: LlmError['kind']
+  /** One sentence, without keys. */
   message: string
+  /** The same request may well succeed later. */
   retryable: boolean
 }
 
@@ -597,6 +703,7 @@ export interface Cost {
   currency: 'USD'
   /** The sum and its items as exact decimal strings. */
   exact: string
+  /** Its parts, e.g. `input`, `cached input`, `output`; of a catalog only. */
   items?: { name: string; tokens?: number; amount: string }[]
   /** `provider` when the provider reported it, `catalog` when it was computed. */
   from: 'provider' | 'catalog'
@@ -607,6 +714,7 @@ export interface Cost {
 /** Why there is no cost: an unknown model, a usage that was not reported. */
 export interface UnknownCost {
   total: undefined
+  /** One sentence. */
   reason: string
 }
 
@@ -616,6 +724,7 @@ export interface Timing {
   headersMs: number | undefined
   /** From the call to the first content event. */
   firstTokenMs: number | undefined
+  /** From the call to its end. */
   totalMs: number
   /** Output tokens per second after the first token; undefined without usage. */
   tokensPerSecond: number | undefined
@@ -625,7 +734,9 @@ export interface Timing {
 
 /** One try at one target. */
 export interface Attempt {
+  /** The codec's name. */
   provider: string
+  /** The model that was asked. */
   model: string
   /** HTTP status, when there was a response. */
   status?: number
@@ -637,30 +748,45 @@ export interface Attempt {
   error?: ErrorSummary
   /** The request reached the server, so tokens may have been charged although no answer came. */
   maybeBilled: boolean
+  /** The server's id of the request, for its support. */
   requestId?: string
 }
 
 /** A whole answer. `ObjectType` is what `schema` describes. */
 export interface Completion<ObjectType = unknown> {
+  /** All text parts, joined. */
   text: string
   /** Goes back into `messages` unchanged. */
   message: AssistantMessage
   /** The reasoning text, or '' when there is none. */
   reasoning: string
+  /** In the order the model asked. */
   toolCalls: ToolCall[]
+  /** What `schema` described, validated where it can be; absent without `schema`. */
   object?: ObjectType
+  /** Everything cited, each once, in order of appearance. */
   sources: Source[]
+  /** Of the text, where `logprobs` was asked for and the provider gives them. */
   logprobs?: TokenLogprob[]
+  /** In our six words. */
   finishReason: FinishReason
+  /** In the provider's. */
   rawFinishReason: string | undefined
+  /** Of the attempt that answered. */
   usage: Usage
+  /** Where `prices` was given and knows the model, or the provider reported one. */
   cost?: Cost
+  /** In milliseconds. */
   timing: Timing
+  /** What did not happen as asked. */
   warnings: Warning[]
   /** What answered, as the server names it. */
   model: string
+  /** The codec's name. */
   provider: string
+  /** The server's id of the answer. */
   id: string | undefined
+  /** Every try, the one that answered last. */
   attempts: Attempt[]
   /** The provider's last usage and finish objects. */
   raw: { usage?: unknown; finish?: unknown }
@@ -696,7 +822,9 @@ export interface CompletionStream<ObjectType = unknown> extends AsyncIterable<St
 
 /** What `embed` can be told, beside the options of a call. */
 export interface EmbedOptions extends Omit<Options, keyof GenerationOptions | 'schema' | 'wire' | 'fit'> {
+  /** Length of the vectors, where the model offers a choice. Default: the model's. */
   dimensions?: number
+  /** What the vectors are for, where the model tells them apart. Default: not said. */
   purpose?: 'query' | 'document'
   /** Raw provider fields, merged last. */
   body?: Record<string, unknown>
@@ -704,10 +832,15 @@ export interface EmbedOptions extends Omit<Options, keyof GenerationOptions | 's
 
 /** One row of `Float32Array` per text, in order. */
 export interface EmbedResult {
+  /** In the order of the texts. */
   embeddings: Float32Array[]
+  /** Summed over all batches. */
   usage: Usage
+  /** What answered, as the server names it. */
   model: string
+  /** The codec's name. */
   provider: string
+  /** What did not happen as asked. */
   warnings: Warning[]
 }
 
@@ -717,21 +850,31 @@ export interface EmbedResult {
 export interface CallInfo {
   /** Unique within the process, the same for all attempts of a call. */
   callId: string
+  /** Which verb. */
   operation: 'chat' | 'embed'
+  /** The codec's name. */
   provider: string
+  /** The model that is asked. */
   model: string
 }
 
 /** Observers. Each may be absent; one that throws is ignored after being reported once to `onHookError`. */
 export interface Hooks {
+  /** Once a call, before its first attempt. */
   onRequest?(info: CallInfo & { request: Readonly<Request> }): void
+  /** Before each attempt is sent; attempts count from 1. */
   onAttempt?(info: CallInfo & { attempt: number; url: string }): void
+  /** When the headers of an attempt are there; `headersMs` counts from the start of the attempt. */
   onResponse?(
     info: CallInfo & { attempt: number; status: number; headersMs: number; requestId?: string },
   ): void
+  /** At the first content event; `firstTokenMs` counts from the start of the call. */
   onFirstEvent?(info: CallInfo & { firstTokenMs: number }): void
+  /** Before the pause of `delayMs` that follows a failed attempt. */
   onRetry?(info: CallInfo & { attempt: number; delayMs: number; error: ErrorSummary }): void
+  /** Once, when the answer is whole; this or `onError` is the last. */
   onFinish?(info: CallInfo & { completion: Completion }): void
+  /** Once, when the call failed or was stopped. */
   onError?(info: CallInfo & { error: SerializedLlmError }): void
   /** Another hook threw. */
   onHookError?(error: unknown): void

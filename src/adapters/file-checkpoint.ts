@@ -37,6 +37,7 @@ export interface FileCheckpointOptions {
 const NEWLINE = 10
 
 /**
+ * A checkpoint of `llmswap/batch` in one file of lines, that a run can be killed over.
  * @throws LlmError `config`, from `lock()`, when another process writes the file or it cannot be written — before the
  *   first call of the run.
  */

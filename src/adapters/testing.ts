@@ -17,9 +17,11 @@ import { createSseDecoder } from '../wire/sse.ts'
 
 /** How a call fails. With `kind: 'connect'` no response arrives at all. */
 export interface FakeError {
+  /** Default: what the status says. */
   kind?: ErrorKind
   /** HTTP status. Default 500; ignored when the error comes inside the stream. */
   status?: number
+  /** The provider's sentence. */
   message?: string
   /** Sent as `retry-after-ms`. */
   retryAfterMs?: number
@@ -31,17 +33,21 @@ export interface FakeError {
 export interface FakeAnswer {
   /** One string is sent word by word, an array piece by piece. */
   text?: string | string[]
+  /** The same, of what the model thought. */
   reasoning?: string | string[]
   /** `args`: a value, or raw JSON text — broken, if that is what is tested. */
   toolCalls?: { name: string; args?: unknown; id?: string }[]
   /** Sent as JSON text: the answer to a `schema` request. */
   object?: unknown
+  /** What the answer cites. */
   sources?: Source[]
   /** The model declines: its words are the text, the finish reason is `content-filter`. */
   refusal?: string
+  /** Default: not reported. */
   usage?: Usage
   /** Default: `tool-calls` when there are any, else `stop`. */
   finishReason?: FinishReason
+  /** Instead of the answer, or in the middle of it. */
   error?: FakeError
   /** Before the response headers. `Infinity`: never. */
   delayMs?: number
@@ -53,6 +59,7 @@ export interface FakeAnswer {
   cutAfter?: number
   /** The model name of the answer; default: the one asked for. */
   model?: string
+  /** Extra response headers. */
   headers?: Record<string, string>
 }
 

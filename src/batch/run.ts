@@ -27,6 +27,7 @@ import type { BatchResult, Checkpoint, Digest, RowSet } from './checkpoint.ts'
 export interface BatchRow extends Omit<Options, 'signal' | 'retry'> {
   /** Default: `row-<index>`. Ids must be unique. */
   id?: string
+  /** The conversation; either this or `prompt`. */
   messages?: Extract<Input, { messages: unknown }>['messages']
   /** Short for one user message. */
   prompt?: string
@@ -45,6 +46,7 @@ export interface BatchProgress {
   failed: number
   /** Rows skipped because the checkpoint has them; part of `done`. */
   skipped: number
+  /** Rows being asked. */
   inFlight: number
   /** Retries so far. */
   retries: number
@@ -63,11 +65,13 @@ export interface BatchSummary extends BatchProgress {
 
 /** See {@link batch}. */
 export interface BatchOptions {
+  /** Who answers. */
   client: BatchClient
   /** Rows asked at once. Default 8. */
   concurrency?: number
   /** Options of every row; a row's own win. */
   options?: Omit<Options, 'signal' | 'retry'>
+  /** Where results are kept over a crash; `fileCheckpoint` of `llmswap/node` is one. Default: nowhere. */
   checkpoint?: Checkpoint
   /** Ask failed rows of an earlier run again. Default false. */
   retryFailed?: boolean
@@ -85,10 +89,13 @@ export interface BatchOptions {
   total?: number
   /** Largest row as JSON text. Default 32 MiB. */
   maxRowBytes?: number
+  /** Told after every row that ended. */
   onProgress?: (progress: BatchProgress) => void
   /** Stops starting rows, cancels those in flight, and ends after what is done is written. */
   signal?: AbortSignal
+  /** Default: the runtime's. */
   clock?: Clock
+  /** A number in [0, 1), for the jitter. Default: `Math.random`. */
   random?: () => number
 }
 

@@ -118,6 +118,7 @@ export const catalog: Catalog = {
 
 /** What {@link price} can be told. */
 export interface PriceLookup extends PriceOptions {
+  /** Whose price, where several serve the model. Default: the first row of that id. */
   provider?: string
   /** Default: the shipped catalog. */
   catalog?: Catalog

@@ -33,6 +33,7 @@ export interface CatalogRow {
   model: string
   /** The window, input and output together, in tokens. */
   contextTokens?: number
+  /** Most output tokens of one answer. */
   maxOutputTokens?: number
   rates: Rates
   /** Rates of the whole request once its input is above `aboveInputTokens`. */
@@ -41,9 +42,11 @@ export interface CatalogRow {
   batch?: Rates
   /** Rates of slower and faster service tiers. */
   flex?: Rates
+  /** Rates of the faster, dearer tier. */
   priority?: Rates
   /** Dollars per million audio tokens. */
   audioInput?: string
+  /** Dollars per million audio tokens generated. */
   audioOutput?: string
   /** Dollars per million image tokens generated. */
   imageOutput?: string
@@ -58,14 +61,17 @@ export interface CatalogRow {
 
 /** What changes the price of the same tokens. */
 export interface PriceOptions {
+  /** At the rates of the provider's batch endpoint. Default false. */
   batch?: boolean
+  /** Default `standard`. */
   tier?: 'standard' | 'flex' | 'priority'
   /** How long the cache writes are kept. Default `5m`. */
   cacheTtl?: '5m' | '1h'
   /** Of the input tokens, those that were sound. */
   audioInputTokens?: number
+  /** Of the output tokens, those that were sound. */
   audioOutputTokens?: number
-  /** Dollars, as the provider itself reported them: they win. */
+  /** Dollars, as the provider itself reported them: they win. Default: the table's rates. */
   reported?: number
 }
 

@@ -54,6 +54,7 @@ function dot(x: readonly number[], y: readonly number[]): number {
 /**
  * What every head of a model looks at while it reads `ids` (at most `context` of them): [layer][head][query][key],
  * each row summing to 1. The model needs a batch of at least 1.
+ * @throws RangeError below one token and above the window.
  */
 export function attentionMaps(model: Model, ids: ArrayLike<number>): number[][][][] {
   const { layers, heads, context: T } = model.shape

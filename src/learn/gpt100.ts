@@ -9,7 +9,10 @@
 import { createRandom, gaussian } from './random.ts'
 import type { Gpt100Options, Row, Tape } from './types.ts'
 
-/** An empty tape. Place 0 is a sink for the derivatives of inputs that do not exist. */
+/**
+ * An empty tape. Place 0 is a sink for the derivatives of inputs that do not exist.
+ * @throws RangeError, from `push`, when it is full.
+ */
 export function createTape(capacity: number): Tape {
   const [data, grad] = [new Float64Array(capacity), new Float64Array(capacity)]
   const [slopeA, slopeB] = [new Float64Array(capacity), new Float64Array(capacity)]
@@ -36,7 +39,10 @@ export function createTape(capacity: number): Tape {
   return { data, grad, push, add, mul, backward, rewind: (length) => void (n = length) }
 }
 
-/** Trains on documents, yielding the loss of every step in nats a character; returns new documents. */
+/**
+ * Trains on documents, yielding the loss of every step in nats a character; returns new documents.
+ * @throws RangeError below two different characters.
+ */
 export function* gpt100(docs: string[], options: Gpt100Options = {}): Generator<number, string[]> {
   const { heads = 4, width = 16, context = 16, steps = 1000, lr = 0.01, seed = 42 } = options
   const { samples = 20, temperature = 0.5 } = options

@@ -315,7 +315,10 @@ export function createModel(shape: Shape, options: ModelOptions = {}): Model {
   return { shape, tensors, params, rows, f, gemm, at: find, step: 0 }
 }
 
-/** Runs ids (B·T, one window after another) through the model; the logits stand at `model.at('logits')`, (R,V). */
+/**
+ * Runs ids (B·T, one window after another) through the model; the logits stand at `model.at('logits')`, (R,V).
+ * @throws RangeError unless `ids` are whole windows that the model has room for.
+ */
 export function forward(model: Model, ids: Ids): void {
   const { at, f, shape } = model
   const { layers, heads: H, channels: C, context: T, vocab: V } = shape
@@ -427,7 +430,10 @@ export function adamw(model: Model, lr: number, decay: number, clip: number): nu
   return norm
 }
 
-/** Trains in place, yielding after every step, so that a caller can draw, pause or stop. Needs a `batch`. */
+/**
+ * Trains in place, yielding after every step, so that a caller can draw, pause or stop. Needs a `batch`.
+ * @throws RangeError on a corpus shorter than a window, and where the loss is no longer a number.
+ */
 export function* train(model: Model, data: Corpus, options: TrainOptions): Generator<TrainStep> {
   const { steps, decay = 0.1, clip = 1, evalEvery = 100, seed = 1 } = options
   const T = model.shape.context
@@ -541,6 +547,7 @@ type Written = Generator<Generated, never>
 /**
  * Continues the prompt for ever; leave the loop to stop. A text longer than the model's window is clamped: the
  * prompt to its end, and a full window to its newer half, which is then read again. Needs at least one token.
+ * @throws RangeError on an empty prompt.
  */
 export function* generate(model: Model, prompt: Ids, options: GenerateOptions = {}): Written {
   const { random = createRandom(1) } = options

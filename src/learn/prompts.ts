@@ -58,8 +58,11 @@ export function fenced(text: string, random: () => number = Math.random): { text
 
 /** A question with its answer; `label` is its class, by default the output. */
 export interface Shot {
+  /** The question. */
   readonly input: string
+  /** Its answer. */
   readonly output: string
+  /** Its class; default the output. */
   readonly label?: string
 }
 

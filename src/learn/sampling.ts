@@ -7,7 +7,9 @@
 
 /** One token that may still be chosen. */
 export interface Candidate {
+  /** The token. */
   readonly id: number
+  /** Its score; probabilities are the softmax of these. */
   readonly logit: number
 }
 
@@ -77,9 +79,13 @@ function ranked(candidates: Candidate[]): Candidate[] {
 
 /** The settings a request carries; undefined steps are left out. */
 export interface SamplingSettings {
+  /** Divides the logits; 0 takes the likeliest token. Default: no such step. */
   readonly temperature?: number
+  /** Keep the k likeliest. Default: no such step. */
   readonly topK?: number
+  /** Keep the fewest whose probabilities reach this sum. Default: no such step. */
   readonly topP?: number
+  /** Keep those at least this fraction as likely as the likeliest. Default: no such step. */
   readonly minP?: number
 }
 

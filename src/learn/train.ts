@@ -10,12 +10,17 @@ import { tales } from './tales.ts'
 
 /** A model size and a training budget. */
 export interface Preset {
+  /** Blocks. */
   readonly layers: number
+  /** Attention heads a block. */
   readonly heads: number
+  /** Width of the residual stream. */
   readonly channels: number
+  /** Window in tokens. */
   readonly context: number
   /** Windows a step. */
   readonly batch: number
+  /** Optimizer steps. */
   readonly steps: number
   /** Peak learning rate. */
   readonly lr: number
@@ -39,6 +44,7 @@ export interface PresetOptions {
   readonly corpus?: string
   /** Default: plain float32 memory; pass `wasmMemory` for speed. */
   readonly memory?: (length: number) => Memory
+  /** Of weights and batches; default 1. */
   readonly seed?: number
 }
 

@@ -31,10 +31,15 @@ export interface Memory {
 
 /** The five numbers that fix a model. `channels` is a multiple of `heads`, `context` the longest window. */
 export interface Shape {
+  /** Blocks, L. */
   readonly layers: number
+  /** Attention heads a block. */
   readonly heads: number
+  /** Width of the residual stream, C. */
   readonly channels: number
+  /** Longest window in tokens, T. */
   readonly context: number
+  /** Tokens of the vocabulary, V. */
   readonly vocab: number
 }
 
@@ -42,7 +47,9 @@ export interface Shape {
 export interface Tensor {
   readonly name: string
   readonly dims: readonly number[]
+  /** Place of its first number. */
   readonly at: number
+  /** How many numbers. */
   readonly size: number
 }
 
@@ -98,9 +105,11 @@ export interface Corpus {
 export interface TrainStep {
   /** From 1. */
   readonly step: number
+  /** Of the batch, in nats a token. */
   readonly loss: number
   /** On held-out text, at the steps where it was measured. */
   readonly valLoss?: number
+  /** Learning rate of the step. */
   readonly lr: number
   /** Gradient norm before clipping. */
   readonly norm: number
@@ -110,6 +119,7 @@ export interface TrainStep {
 export interface Cache {
   readonly k: Float32Array
   readonly v: Float32Array
+  /** Tokens read so far. */
   length: number
 }
 
@@ -133,7 +143,9 @@ export interface GenerateOptions extends SampleOptions {
 
 /** One generated token and the logits it was drawn from. */
 export interface Generated {
+  /** The token drawn. */
   readonly id: number
+  /** One per token of the vocabulary. */
   readonly logits: Float64Array
 }
 
@@ -142,6 +154,7 @@ export interface Header {
   readonly shape: Shape
   /** The vocabulary, in id order. */
   readonly chars: string
+  /** Optimizer steps taken. */
   readonly step: number
 }
 
@@ -154,14 +167,21 @@ export interface Loaded {
 
 /** What `gpt100` can be told; defaults in the code. */
 export interface Gpt100Options {
+  /** Attention heads; default 4. */
   readonly heads?: number
+  /** Channels; default 16. */
   readonly width?: number
+  /** Longest window in tokens; default 16. */
   readonly context?: number
+  /** Documents to train on; default 1000. */
   readonly steps?: number
+  /** Learning rate at the start, falling to 0; default 0.01. */
   readonly lr?: number
+  /** Of everything random; default 42. */
   readonly seed?: number
-  /** Documents to write after training, and at which temperature. */
+  /** Documents to write after training; default 20. */
   readonly samples?: number
+  /** Of the documents written; default 0.5. */
   readonly temperature?: number
 }
 

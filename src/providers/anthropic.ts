@@ -23,7 +23,7 @@ export interface AnthropicOptions {
   apiKey?: ApiKey
   /** Default `https://api.anthropic.com`; with or without `/v1`. */
   baseURL?: string
-  /** Send the key as `authorization: Bearer` (OAuth tokens, several compatible servers) instead of `x-api-key`. */
+  /** Send the key as `authorization: Bearer` (OAuth tokens, several compatible servers) instead of `x-api-key`; default false. */
   bearer?: boolean
   /** Beta features to ask for, e.g. `files-api-2025-04-14`. */
   betas?: string[]

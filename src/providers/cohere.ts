@@ -37,6 +37,7 @@ export { cohereEmbeddings } from './cohere-embeddings.ts'
 
 /** How to reach Cohere. */
 export interface CohereOptions {
+  /** A key, or a function that fetches one. Default: the one of the call. */
   apiKey?: ApiKey
   /** Default `https://api.cohere.com`. */
   baseURL?: string
@@ -49,6 +50,7 @@ export interface CohereOptions {
  * `countTokens` asks `/v1/tokenize`, which knows plain text up to 65,536 characters: the template around the messages
  * and the tools are not in the number.
  * Source: https://docs.cohere.com/reference/chat, read 2026-11.
+ * @throws LlmError from the methods of the codec only; see {@link Provider}.
  */
 export function cohere(options: CohereOptions = {}): Provider {
   const { baseURL = 'https://api.cohere.com', headers: extra, apiKey } = options

@@ -28,6 +28,7 @@ export interface Vendor {
   defaultModel?: string
   /** The same for embeddings, where the vendor has them. */
   embeddingModel?: string
+  /** Sent with every request, lower-case names. */
   headers?: Readonly<Record<string, string>>
   dialect: Dialect
 }

@@ -22,6 +22,7 @@ export { geminiEmbeddings } from './gemini-embeddings.ts'
 
 /** How to reach Gemini's developer API. */
 export interface GeminiOptions {
+  /** A key, or a function that fetches one. Default: the one of the call. */
   apiKey?: ApiKey
   /** Default `https://generativelanguage.googleapis.com/v1beta`. */
   baseURL?: string

@@ -101,6 +101,7 @@ const UNKNOWN_SERVER: Dialect = { topK: true, replayReasoning: 'none' }
  *
  * `openaiChat({ apiKey })` is OpenAI; `openaiChat({ baseURL })` any server that speaks the format. One choice only:
  * further ones (`body: { n: 2 }`) are reported as dropped.
+ * @throws LlmError from the methods of the codec only; see {@link Provider}.
  */
 export function openaiChat(options: OpenAIChatOptions = {}): Provider {
   const { baseURL = OPENAI_URL, name = 'openai-chat', headers, organization, project } = options

@@ -34,7 +34,10 @@ export interface OpenAIEmbeddingsOptions {
   base64?: boolean | undefined
 }
 
-/** The embedding codec for OpenAI and servers that speak its format. */
+/**
+ * The embedding codec for OpenAI and servers that speak its format.
+ * @throws LlmError from the methods of the codec only; see {@link Provider}.
+ */
 export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): EmbeddingProvider {
   const { name = 'openai', baseURL = 'https://api.openai.com/v1', headers, base64 = true } = options
   return {

@@ -47,6 +47,7 @@ export interface OpenAIOptions {
  * `body: { reasoning: { summary: 'auto' } }`.
  *
  * @example createClient({ provider: openai({ apiKey }) }).complete('Hello', { model: 'gpt-6.1-terra' })
+ * @throws LlmError from the methods of the codec only; see {@link Provider}.
  */
 export function openai(options: OpenAIOptions = {}): Provider {
   const { baseURL = 'https://api.openai.com/v1', headers = {}, name = 'openai' } = options

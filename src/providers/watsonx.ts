@@ -28,6 +28,7 @@ export interface WatsonxOptions {
   token?: ApiKey
   /** Either this or `spaceId`. */
   projectId?: string
+  /** Either this or `projectId`. */
   spaceId?: string
   /** Default `us-south`. */
   region?: string

@@ -61,6 +61,7 @@ export interface RouterOptions {
   }
   /** Tries per target, and the budget all of them share per target. Replaces the targets' own. */
   retry?: (Retry & { budget?: RetryBudgetOptions }) | false
+  /** When a target is left alone, and for how long. */
   breaker?: BreakerOptions & {
     /** States of an earlier run, by target name; what `state()` gave. */
     initial?: Record<string, BreakerState>
@@ -74,6 +75,7 @@ export interface RouterOptions {
   affinity?: boolean | ((request: Request) => string)
   /** Needed by `cheapest`; also prices every completion whose call brings no list of its own. */
   prices?: Prices
+  /** Default: the runtime's. */
   clock?: Clock
   /** A number in [0, 1). Default: `Math.random`. */
   random?: () => number
@@ -83,6 +85,7 @@ export interface RouterOptions {
 export interface TargetState {
   name: string
   breaker: BreakerState
+  /** Calls on their way. */
   inFlight: number
   /** Expected time to first token, in ms; 0 before the first call. */
   firstTokenMs: number

@@ -122,6 +122,7 @@ const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xd
 /**
  * Makes a parser of one JSON text.
  * @param options bounds and an observer; see {@link JsonParserOptions}.
+ * @throws LlmError `invalid-output` from `push` and `end`, with `offset`, at text that is not JSON; `too-large` above `maxBytes` or `maxDepth`.
  */
 export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   const { onValue, maxBytes = DEFAULT_MAX_BYTES } = options

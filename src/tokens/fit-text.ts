@@ -81,6 +81,7 @@ function unitsWithin(text: string, bytes: number, fromEnd: boolean): number {
 }
 
 /**
+ * The text cut to `limitTokens`, at the edge of a sentence where one is near, never inside a character.
  * @throws LlmError `config` for a limit that is not a whole number of tokens, 0 included in what is allowed.
  */
 export function fitText(text: string, limitTokens: number, options: FitTextOptions = {}): FittedText {

@@ -411,6 +411,7 @@ function replaced(message: Message, part: number | undefined, text: string): Mes
 export interface FitOptions {
   /** Default `error`. */
   policy?: FitPolicy
+  /** Counts exactly. Default: an estimate, which the answers calibrate. */
   encoding?: TokenCounterLike
   /** The model's window in tokens, or a table that knows it; `catalog` of `llmswap/cost` is one. */
   contextTokens: number | { find(model: string): { contextTokens?: number } | undefined }
@@ -425,7 +426,10 @@ export interface FitOptions {
 /** Weight of the newest observation. Ten calls settle it; one odd answer does not upset it. */
 const CALIBRATION_WEIGHT = 0.3
 
-/** The `fit` option of a call: makes each request fit its model before it is sent, and once more when a server still says no. */
+/**
+ * The `fit` option of a call: makes each request fit its model before it is sent, and once more when a server still says no.
+ * @throws LlmError `config`, at a call, when the window of its model is unknown; `context-length` when the policy cannot make it fit.
+ */
 export function fit(options: FitOptions): Fit {
   const { policy = 'error', encoding, margin = 0.02, onFit } = options
   const calibrations = new Map<string, number>()

@@ -43,6 +43,7 @@ const MODELS: readonly (readonly [pattern: RegExp, encoding: EncodingName])[] = 
 /**
  * Name of a model's encoding, or `undefined`. `openai/gpt-4o`, `azure/gpt-4o` and fine-tuned names
  * (`ft:gpt-4o-mini:org::id`) are looked through.
+ * @throws LlmError `config` for anything but a string; an unknown model is undefined.
  */
 export function encodingNameForModel(model: string): EncodingName | undefined {
   if (typeof model !== 'string') {
@@ -53,7 +54,10 @@ export function encodingNameForModel(model: string): EncodingName | undefined {
   return MODELS.find(([pattern]) => pattern.test(name))?.[1]
 }
 
-/** Loads an encoding by name. */
+/**
+ * Loads an encoding by name.
+ * @throws LlmError `config` for a name that is none.
+ */
 export async function loadEncoding(name: EncodingName): Promise<Encoding> {
   switch (name) {
     case 'o200k_base':

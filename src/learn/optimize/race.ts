@@ -25,7 +25,9 @@ export interface RaceOptions<E extends Example = Example> extends Omit<Task<E>, 
   readonly seeds?: readonly number[]
   /** Journals by `label/seed`, from `onState`: what they hold is not paid for again. */
   readonly state?: RaceState
+  /** Told after every paid call; the same growing object. */
   readonly onState?: (state: RaceState) => void
+  /** Told what `optimize` tells, and of which run. */
   readonly onEvent?: (event: SearchEvent & { readonly label: string; readonly seed: number }) => void
 }
 
@@ -34,22 +36,29 @@ export type RaceState = Record<string, Journal>
 
 /** One strategy over all seeds. */
 export interface RaceRow {
+  /** The strategy by name, numbered where two share one. */
   readonly label: string
+  /** With all its settings. */
   readonly strategy: StrategySettings
   /** By seed: the best mean on the examples, and the same prompt on held-out ones (null without any). */
   readonly finals: readonly number[]
+  /** By seed, on held-out examples. */
   readonly holdouts: readonly (number | null)[]
   /** Mean over the seeds of what is judged: held-out scores where there are any, else finals. */
   readonly mean: number
+  /** The same, as a median. */
   readonly median: number
   /** Evaluations charged, by seed: equal budgets, though a search may stop a few short. */
   readonly spent: readonly number[]
+  /** By seed. */
   readonly results: readonly OptimizeResult[]
 }
 
 /** How it ended. */
 export interface RaceReport {
+  /** Evaluations a run, as asked. */
   readonly budget: number
+  /** As asked. */
   readonly seeds: readonly number[]
   /** What the rows are judged by. */
   readonly judgedBy: 'holdout' | 'examples'
@@ -63,6 +72,7 @@ export interface RaceReport {
   readonly verdict: string
   /** Evaluations charged to the runs, and those really made. */
   readonly charged: number
+  /** Evaluations made; journals of an earlier run save some. */
   readonly made: number
 }
 

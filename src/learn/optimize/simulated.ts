@@ -60,7 +60,10 @@ export interface SimulatedModel {
   readonly optimum: { readonly score: number; readonly prompt: string }
 }
 
-/** Builds one. `seed` draws weights and difficulties. */
+/**
+ * Builds one. `seed` draws weights and difficulties.
+ * @throws RangeError, at an evaluation, for an example of another landscape.
+ */
 export function simulatedModel(landscape: Landscape, seed = 1): SimulatedModel {
   const built = LANDSCAPES[landscape](createRandom(fingerprint(`${landscape} ${seed}`)))
   const { traits: K, examples, score, starts } = built

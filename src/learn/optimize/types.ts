@@ -12,8 +12,11 @@ export interface Example {
 
 /** How good one answer was. Feedback is what a reviewer would say; cost is money, in any one unit. */
 export interface Graded {
+  /** Higher is better; any finite number. */
   readonly score: number
+  /** For a reflecting mutator. Default: none. */
   readonly feedback?: string
+  /** Money, in any one unit. Default: 0. */
   readonly cost?: number
 }
 
@@ -22,8 +25,11 @@ export type Operator = 'seed' | 'sample' | 'mutate' | 'crossover' | 'reflect' | 
 
 /** One line of what a reflecting mutator is shown. */
 export interface Lesson<E extends Example = Example> {
+  /** What was tried. */
   readonly example: E
+  /** How it went. */
   readonly score: number
+  /** What the evaluator said. */
   readonly feedback?: string
 }
 
@@ -111,10 +117,13 @@ export type Strategy = StrategySettings['name'] | StrategySettings
 export interface Task<E extends Example = Example> {
   /** Prompts to start from. The first is the one in use today: gains are measured against it. */
   readonly candidates: readonly string[]
+  /** What prompts are tried on; ids are unique. */
   readonly examples: readonly E[]
   /** Never searched on: the first candidate and the winner are tried on them at the end, within the budget. */
   readonly holdout?: readonly E[]
+  /** Scores one prompt on one example. */
   readonly evaluate: Evaluate<E>
+  /** Writes new prompts. */
   readonly mutate: Mutate<E>
   /** Most evaluations (prompt × example), held-out and failed ones included. */
   readonly budget: number
@@ -126,7 +135,9 @@ export interface Task<E extends Example = Example> {
   readonly timeoutMs?: number
   /** Longest prompt accepted from the mutator, in UTF-16 units; default 20,000. */
   readonly maxPromptChars?: number
+  /** Ends the search; what was found so far is the result. */
   readonly signal?: AbortSignal
+  /** Told of every evaluation and every new prompt. */
   readonly onEvent?: (event: SearchEvent) => void
 }
 
@@ -157,7 +168,9 @@ export type SkipReason =
 /** Everything paid for so far, in order. Plain JSON. */
 export interface Journal {
   readonly version: 1
+  /** Of the search. */
   readonly seed: number
+  /** Of the search. */
   readonly strategy: StrategySettings
   /** Fingerprint of candidates and example ids: a journal continues only the task it was written for. */
   readonly task: string
@@ -171,19 +184,29 @@ export interface Journal {
 export interface JournalEvaluation {
   /** Index into `prompts`. */
   readonly prompt: number
+  /** Id of the example. */
   readonly example: string
+  /** Null where there is none. */
   readonly score: number | null
+  /** The evaluator's. */
   readonly feedback?: string
+  /** The evaluator's, in its unit. */
   readonly cost?: number
+  /** Why there is no score. */
   readonly skip?: SkipReason
+  /** What was thrown. */
   readonly error?: string
 }
 
 /** One call of the mutator. */
 export interface JournalMutation {
+  /** Null where none came. */
   readonly prompt: string | null
+  /** The mutator's, in its unit. */
   readonly cost?: number
+  /** Why there is none. */
   readonly skip?: SkipReason
+  /** What was thrown. */
   readonly error?: string
 }
 
@@ -209,8 +232,11 @@ export interface Individual {
 
 /** A search as plain JSON, for reports and pages. Described field by field in index.ts. */
 export interface RunRecord {
+  /** With all its settings. */
   readonly strategy: StrategySettings
+  /** Of everything drawn. */
   readonly seed: number
+  /** Most evaluations, as asked. */
   readonly budget: number
   readonly exampleIds: readonly string[]
   /** Evaluations spent, held-out ones included. */
@@ -231,13 +257,17 @@ export interface RunRecord {
 export interface Comparison {
   /** Examples both have a score on. */
   readonly pairs: number
+  /** Pairs where the first scored higher. */
   readonly wins: number
+  /** Pairs where the second did. */
   readonly losses: number
+  /** Pairs where both scored the same. */
   readonly ties: number
   /** Mean of (first − second). */
   readonly difference: number
   /** 95 % bootstrap interval of that mean, by percentiles. */
   readonly low: number
+  /** Its upper end. */
   readonly high: number
 }
 
