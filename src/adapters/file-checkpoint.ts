@@ -3,7 +3,7 @@
  *
  * In:  a path. Out: the `checkpoint` of a batch run.
  * Each line is one `write` of one buffer that ends in a newline, so `kill -9` leaves whole lines and at most one torn
- * tail, which is cut off before the next line is written. The write is synchronous: about 10 µs, where a round trip
+ * tail, which is cut off before the next line is written — not before: a run that refuses the file has changed nothing. The write is synchronous: about 10 µs, where a round trip
  * through the thread pool takes 50. A lock file beside it names the writing process; the lock of a dead one is taken over.
  * Not here: what the lines mean (batch/checkpoint.ts).
  */
@@ -44,6 +44,7 @@ const NEWLINE = 10
 export function fileCheckpoint(path: string, options: FileCheckpointOptions = {}): Checkpoint {
   const lockPath = `${path}.lock`
   let file: number | undefined
+  let isWhole = false
 
   function cannot(what: string, cause: unknown): LlmError {
     return new LlmError({
@@ -55,9 +56,7 @@ export function fileCheckpoint(path: string, options: FileCheckpointOptions = {}
 
   function open(): number {
     try {
-      const opened = openSync(path, 'a+')
-      cutTornLine(opened)
-      return opened
+      return openSync(path, 'a+')
     } catch (cause) {
       throw cannot('written', cause)
     }
@@ -78,6 +77,8 @@ export function fileCheckpoint(path: string, options: FileCheckpointOptions = {}
 
     async append(line) {
       file ??= open()
+      if (!isWhole) mendTail(file)
+      isWhole = true
       const bytes = new TextEncoder().encode(`${line}\n`)
       // A full disk or a signal can write less than asked; the rest must follow before anything else does.
       for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
@@ -95,28 +96,41 @@ export function fileCheckpoint(path: string, options: FileCheckpointOptions = {}
       return async () => {
         if (file !== undefined) closeSync(file)
         file = undefined
+        isWhole = false
         unlinkSync(lockPath)
       }
     },
   }
 }
 
-/** Removes what follows the last newline: a line that a kill cut short. */
-function cutTornLine(file: number): void {
+/** Gives a last line that lacks only its newline that newline, and cuts off one that a kill left without its end. */
+function mendTail(file: number): void {
   const { size } = fstatSync(file)
+  const start = lastLineStart(file, size)
+  if (start === size) return
+  const tail = Buffer.alloc(size - start)
+  for (let at = 0, read = 1; read > 0; at += read)
+    read = readSync(file, tail, at, tail.length - at, start + at)
+  try {
+    JSON.parse(tail.toString())
+  } catch {
+    ftruncateSync(file, start)
+    return
+  }
+  writeSync(file, '\n')
+}
+
+/** Where what follows the last newline begins. */
+function lastLineStart(file: number, size: number): number {
   const window = new Uint8Array(64 * 1024)
-  let end = size
-  while (end > 0) {
+  for (let end = size; end > 0;) {
     const start = Math.max(0, end - window.length)
     const length = readSync(file, window, 0, end - start, start)
     const at = window.subarray(0, length).lastIndexOf(NEWLINE)
-    if (at >= 0) {
-      if (start + at + 1 < size) ftruncateSync(file, start + at + 1)
-      return
-    }
+    if (at >= 0) return start + at + 1
     end = start
   }
-  if (size > 0) ftruncateSync(file, 0)
+  return 0
 }
 
 /** The lock appears with its owner already in it: a link either makes both or fails. */

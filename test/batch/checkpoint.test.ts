@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fileCheckpoint } from '../../src/adapters/file-checkpoint.ts'
-import { canonicalJson, createRowSet, digest } from '../../src/batch/checkpoint.ts'
+import { canonicalJson } from '../../src/batch/digest.ts'
 import { LlmError } from '../../src/errors.ts'
 
 let folder = ''
@@ -39,6 +39,22 @@ describe('fileCheckpoint', () => {
       await release()
       expect(readFileSync(path, 'utf8')).toBe('first\nsecond\n')
     }
+  })
+
+  it('gives a line that lacks only its newline that newline: its reader took it for whole', async () => {
+    const path = join(folder, 'a.jsonl')
+    writeFileSync(path, '{"a":1}\n{"b":"日本"}')
+    expect(await lines(path)).toEqual(['{"a":1}', '{"b":"日本"}'])
+    await fileCheckpoint(path).append('{"c":3}')
+    expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n{"b":"日本"}\n{"c":3}\n')
+  })
+
+  it('touches nothing before it writes: what a run refuses stays as it was', async () => {
+    const path = join(folder, 'letter.txt')
+    writeFileSync(path, 'Dear reader,\nthis is no checkpoint')
+    const release = await fileCheckpoint(path).lock()
+    await release()
+    expect(readFileSync(path, 'utf8')).toBe('Dear reader,\nthis is no checkpoint')
   })
 
   it('empties a file that is one torn line', async () => {
@@ -87,42 +103,6 @@ describe('fileCheckpoint', () => {
     appendFileSync(path, 'two\n')
     await checkpoint.append('three')
     expect(await lines(path)).toEqual(['one', 'two', 'three'])
-  })
-})
-
-describe('row set', () => {
-  it('behaves like a Map over random histories', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.constantFrom('set', 'get', 'delete'), fc.nat(300)), { maxLength: 3000 }),
-        (steps) => {
-          const set = createRowSet()
-          const model = new Map<number, unknown>()
-          for (const [step, n] of steps) {
-            const id = digest(`row-${n}`)
-            if (step === 'set') {
-              set.set(id, digest(`request-${n}`))
-              model.set(n, digest(`request-${n}`))
-            } else if (step === 'delete') {
-              set.delete(id)
-              model.delete(n)
-            }
-            expect(set.get(id)).toEqual(model.get(n))
-            expect(set.size).toBe(model.size)
-          }
-        },
-      ),
-      { numRuns: 60 },
-    )
-  })
-
-  it('holds 200,000 rows without mixing any up', () => {
-    const set = createRowSet()
-    for (let n = 0; n < 200_000; n++) set.set(digest(`row-${n}`), { high: n, low: n })
-    let wrong = 0
-    for (let n = 0; n < 200_000; n++) if (set.get(digest(`row-${n}`))?.low !== n) wrong++
-    expect(wrong).toBe(0)
-    expect(set.get(digest('row-200000'))).toBeUndefined()
   })
 })
 

@@ -302,6 +302,46 @@ describe('batch', () => {
     expect(checkpoint.locked).toBe(0)
   })
 
+  it('refills its slots while the consumer is busy with a result', async () => {
+    const { asked, options } = client(() => 10)
+    const run = batch(rows(12), { ...options, concurrency: 2 })
+    let taken = 0
+    for await (const _ of run) {
+      if (++taken > 1) continue
+      // Forty milliseconds of the run's own clock, in which nobody asks for a result.
+      await new Promise<void>((resolve) => options.clock!.setTimer(resolve, 40))
+      expect(asked.length).toBeGreaterThanOrEqual(2 + 4)
+    }
+    expect(taken).toBe(12)
+  })
+
+  it('in order, goes on with a row that failed at first though everything behind it is waiting', async () => {
+    const { options } = client((prompt, nth) =>
+      prompt === 'q0' && nth < 2 ? new LlmError({ kind: 'server', message: 'down' }) : 1,
+    )
+    const results = await collect(
+      batch(rows(200), { ...options, concurrency: 2, ordered: true, random: () => 0.9 }),
+    )
+    expect(results.map((result) => result.index)).toEqual(rows(200).map((_, index) => index))
+  })
+
+  it('ends a row at its time though the client knows no time and hears no signal', async () => {
+    const { options } = client()
+    let signal: AbortSignal | undefined
+    const deaf: BatchOptions['client'] = {
+      complete(input, given) {
+        if (input !== 'q1') return Promise.resolve(echo(input))
+        signal = given?.signal
+        return new Promise(() => {})
+      },
+    }
+    const results = await collect(
+      batch(rows(3), { ...options, client: deaf, rowTimeoutMs: 500, ordered: true }),
+    )
+    expect(results.map((result) => result.error?.kind)).toEqual([undefined, 'timeout', undefined])
+    expect(signal?.aborted).toBe(true)
+  })
+
   it('is not disturbed by an observer that throws, and tells the time left', async () => {
     const { options } = client(() => 10)
     const seen: (number | undefined)[] = []
@@ -356,7 +396,7 @@ describe('batch, bad input', () => {
       'Row 3 has neither messages nor a prompt. It was not sent.',
       'Row 4 has an id that is not a text. It was not sent.',
       undefined,
-      'Row 6 has the id of an earlier row: same. It was not sent.',
+      'Row 6 has the id of an earlier row, row 5: same. It was not sent.',
       'Row 7 is 2013 characters long, above the limit of 1000. It was not sent.',
       'Row 8 is not plain JSON. It was not sent.',
       'Line 9 is not JSON.',
@@ -377,7 +417,111 @@ describe('batch, bad input', () => {
   })
 })
 
+describe('batch, bad figures', () => {
+  it.each<[string, () => number, RegExp]>([
+    ['NaN', () => Number.NaN, /budget\.estimate\(\) gave NaN for row 0/],
+    ['a negative', () => -1, /gave -1 for row 0/],
+    [
+      'an exception',
+      () => {
+        throw new Error('no table')
+      },
+      /no table/,
+    ],
+  ])('an estimate that is %s ends the run before it sends', async (_, estimate, message) => {
+    const { asked, options } = client()
+    await expect(collect(batch(rows(3), { ...options, budget: { dollars: 1, estimate } }))).rejects.toThrow(
+      message,
+    )
+    expect(asked).toEqual([])
+  })
+
+  it('a cost that is NaN does not undo the budget', async () => {
+    const { options } = client()
+    const costs = [Number.NaN, 0.4, 0.4, 0.4, 0.4, 0.4]
+    let nth = 0
+    const run = batch(rows(6), {
+      ...options,
+      concurrency: 1,
+      budget: { dollars: 1 },
+      client: { complete: (input) => Promise.resolve(echo(input, costs[nth++])) },
+    })
+    await collect(run)
+    expect(await run.summary).toMatchObject({ stopped: 'budget', done: 3 })
+  })
+
+  it('settles its summary when the options cannot be', async () => {
+    const run = batch(rows(1), { ...client().options, attempts: 0 })
+    await expect(collect(run)).rejects.toThrow('attempts')
+    expect((await run.summary).done).toBe(0)
+  })
+})
+
 describe('batch, resumed', () => {
+  it('names both rows of a twin, writes bad rows down once, and takes them when they were mended', async () => {
+    const checkpoint = memoryCheckpoint()
+    const input: unknown[] = [
+      { id: 'same', prompt: 'a' },
+      { prompt: 'b' },
+      'not a row',
+      { id: 'same', prompt: 'c' },
+      new LlmError({ kind: 'config', message: 'Line 5 is not JSON.' }),
+    ]
+    const first = client()
+    const results = await collect(batch(input, { ...first.options, checkpoint, ordered: true }))
+    expect(results[3]?.error?.message).toBe(
+      'Row 3 has the id of an earlier row, row 0: same. It was not sent.',
+    )
+    const written = checkpoint.lines.length
+    expect(written).toBe(1 + 5)
+
+    const again = client()
+    const run = batch(input, { ...again.options, checkpoint, ordered: true })
+    expect((await collect(run)).map((result) => result.index)).toEqual([2, 3, 4])
+    expect(await run.summary).toMatchObject({ done: 2, failed: 3, skipped: 2 })
+    expect(again.asked).toEqual([])
+    expect(checkpoint.lines).toHaveLength(written)
+
+    const mended = [input[0], input[1], { prompt: 'd' }, { id: 'other', prompt: 'c' }, { prompt: 'e' }]
+    const third = client()
+    await collect(batch(mended, { ...third.options, checkpoint }))
+    expect(third.asked.map((one) => one.prompt)).toEqual(['d', 'c', 'e'])
+    const fourth = client()
+    expect(await collect(batch(mended, { ...fourth.options, checkpoint }))).toEqual([])
+  })
+
+  it('finds its rows again by id in an input that was shuffled and grew', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray(Array.from({ length: 60 }, (_, n) => n)),
+        fc.shuffledSubarray(
+          Array.from({ length: 60 }, (_, n) => n),
+          { minLength: 60 },
+        ),
+        async (done, order) => {
+          const row = (n: number): BatchRow => ({ id: `k${n}`, prompt: `q${n}` })
+          const checkpoint = memoryCheckpoint()
+          await collect(batch(done.map(row), { ...client().options, checkpoint }))
+          const { asked, options } = client()
+          await collect(batch(order.map(row), { ...options, checkpoint }))
+          const left = order.filter((n) => !done.includes(n)).map((n) => `q${n}`)
+          expect(asked.map((one) => one.prompt).sort()).toEqual(left.sort())
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  it('refuses the only line of a file that is not its own, torn or not', async () => {
+    for (const line of ['Dear reader', '{"ver', '{"version":1,"job":"another']) {
+      const checkpoint = memoryCheckpoint([line])
+      const run = collect(batch(rows(1), { ...client().options, checkpoint, options: { model: 'a' } }))
+      if (line === '{"ver') await run
+      else await expect(run).rejects.toThrow('does not begin with a header')
+      expect(checkpoint.lines[0]).toBe(line)
+    }
+  })
+
   it('skips what is done, asks failed rows again only when told to', async () => {
     const failing = client((prompt) =>
       prompt === 'q3' ? new LlmError({ kind: 'invalid-request', message: 'no' }) : 1,
@@ -388,7 +532,7 @@ describe('batch, resumed', () => {
     const again = client()
     const run = batch(rows(12), { ...again.options, checkpoint, ordered: true })
     expect((await collect(run)).map((result) => result.id)).toEqual(['r10', 'r11'])
-    expect(await run.summary).toMatchObject({ skipped: 10, done: 12 })
+    expect(await run.summary).toMatchObject({ skipped: 10, done: 11, failed: 1 })
 
     const third = client()
     expect(
