@@ -7,7 +7,7 @@
  * expects. No dependency: arguments go through node:util.
  */
 
-import { fstatSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { LlmError } from './errors.ts'
 import { ask } from './cli/ask.ts'
 import { batch } from './cli/batch.ts'
@@ -34,13 +34,14 @@ ask, compare, batch
   -s, --system text            system prompt
       --max-tokens n           output limit
       --temperature t
-      --timeout seconds        for the whole call
+      --timeout seconds        for the whole call; in a batch for each row, retries included
 ask        --schema file  the answer's shape as JSON Schema   --json  the whole completion   --stats
 tokens     -m model   --show  where each token begins
 models     -p provider   --json
-batch      --resume   --retry-failed   -c, --concurrency n   --budget dollars
+batch      --resume   --retry-failed   -c, --concurrency n   --budget dollars   (in.jsonl may be -, for stdin)
 compare    --judge model   --json
 doctor     --live  one tiny real call per key
+-h, --help   -v, --version
 
 Exit codes: 0 answered · 1 the call failed · 2 wrong usage · 3 no key, or a setting that cannot be used
             4 some rows or models failed, or the budget ended the run · 130 interrupted
@@ -59,8 +60,14 @@ const COMMANDS: Readonly<Record<string, (args: string[], io: Io) => Promise<numb
 /** Runs one command line. Never throws; returns the exit code. */
 export async function main(args: string[], io: Io): Promise<number> {
   const [first = '', ...rest] = args
-  if (first === '--help' || first === '-h' || first === 'help') {
+  // After `--` everything is a prompt.
+  const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  if (first === 'help' || flags.includes('--help') || flags.includes('-h')) {
     io.write(HELP)
+    return EXIT.ok
+  }
+  if (flags.includes('--version') || flags.includes('-v')) {
+    io.write(`${version()}\n`)
     return EXIT.ok
   }
   const named = Object.hasOwn(COMMANDS, first)
@@ -71,11 +78,22 @@ export async function main(args: string[], io: Io): Promise<number> {
   }
 }
 
+function version(): string {
+  const { version: number } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
+  return number
+}
+
 function explain(error: unknown, io: Io): number {
   const label = paint(io, '31', 'error:', io.errorIsTerminal)
   if (error instanceof UsageError || isParseError(error)) {
     io.error(`${label} ${(error as Error).message}\nllmswap --help lists the commands and options.\n`)
     return EXIT.usage
+  }
+  if (isSystemError(error)) {
+    io.error(`${label} ${error.message}\n`)
+    return EXIT.failed
   }
   if (!LlmError.is(error)) {
     io.error(`${label} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
@@ -93,6 +111,11 @@ function isParseError(error: unknown): boolean {
   return String((error as { code?: unknown } | null)?.code ?? '').startsWith('ERR_PARSE_ARGS')
 }
 
+/** A file or a pipe that cannot be: its sentence says all, and where in this program it was noticed says nothing. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && typeof (error as { syscall?: unknown }).syscall === 'string'
+}
+
 function isPiped(): boolean {
   try {
     const input = fstatSync(0)
@@ -108,7 +131,8 @@ function nodeIo(): Io {
   const controller = new AbortController()
   process.once('SIGINT', () => controller.abort(new Error('interrupted')))
   // Whoever reads us has read enough.
-  stdout.on('error', (error: { code?: string }) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  for (const stream of [stdout, stderr])
+    stream.on('error', (error: { code?: string }) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   return {
     write: (text) => void stdout.write(text),
     error: (text) => void stderr.write(text),
@@ -116,6 +140,9 @@ function nodeIo(): Io {
       // Only what somebody piped or redirected: a daemon's stdin is neither, and may never end.
       if (stdin.isTTY || !isPiped()) return undefined
       stdin.setEncoding('utf8')
+      // A pipe that nobody closes would outlive Ctrl-C.
+      const stop = (): void => void stdin.destroy(new LlmError({ kind: 'aborted', message: 'interrupted' }))
+      controller.signal.addEventListener('abort', stop, { once: true })
       let text = ''
       for await (const piece of stdin) text += String(piece)
       return text

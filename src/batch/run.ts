@@ -128,7 +128,7 @@ async function* drive(
     // What may not change between two runs of one job. Keys, functions and deadlines may.
     const job = digestText(digest(canonicalJson(jobOptions(options.options))))
     const { started, ids, unsent } = await readCheckpoint(checkpoint, job, options.retryFailed ?? false)
-    if (!started) await checkpoint?.append(headerLine(job))
+    let header = started ? Promise.resolve() : undefined
     undo.push(() => source.return?.())
 
     // ------------------------------------------------------------------------------------------ rows in
@@ -181,8 +181,11 @@ async function* drive(
     // ---------------------------------------------------------------------------------------- results out
 
     const write = async (result: BatchResult, request: Digest | undefined): Promise<void> => {
+      if (checkpoint === undefined) return
       try {
-        await checkpoint?.append(rowLine(result, request))
+        // With the first row and not before: a run that does nothing leaves nothing that a later one must match.
+        await (header ??= checkpoint.append(headerLine(job)))
+        await checkpoint.append(rowLine(result, request))
       } catch (error) {
         fault ??= error
       }
@@ -258,23 +261,34 @@ async function* drive(
       try {
         if (deadlineMs === Infinity)
           return await client.complete(input, { ...callOptions, retry: false, signal: own.signal })
-        const leftMs = Math.max(1, deadlineMs - nowMs())
+        const leftMs = Math.max(1, Math.round(deadlineMs - nowMs()))
         const timeouts = { ...callOptions.timeouts, total: leftMs }
         const answer = client.complete(input, { ...callOptions, retry: false, signal: own.signal, timeouts })
         // A client of one's own may know no timeouts: it is told by its signal, and its row ends all the same.
         const late = new Promise<never>((_, reject) => {
           timer = setTimer(() => {
-            const message = `The row took longer than its ${options.rowTimeoutMs} ms, all tries together.`
-            reject(new LlmError({ kind: 'timeout', phase: 'total', message }))
+            reject(tooLate())
             own.abort()
           }, leftMs)
         })
         return await Promise.race([answer, late])
+      } catch (error) {
+        // What was left for the last try is nobody's setting.
+        if (LlmError.is(error) && error.phase === 'total' && deadlineMs !== Infinity) throw tooLate(error)
+        throw error
       } finally {
         if (timer !== undefined) clearTimer(timer)
         calls.delete(own)
       }
     }
+
+    const tooLate = (cause?: LlmError): LlmError =>
+      new LlmError({
+        kind: 'timeout',
+        phase: 'total',
+        message: `The row took longer than its ${options.rowTimeoutMs} ms, all tries together.`,
+        cause,
+      })
 
     /** True when the row goes back in line; a 429 holds everyone up, because the limit is everyone's. */
     const waitsAgain = (one: Job, error: LlmError): boolean => {

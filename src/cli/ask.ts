@@ -45,12 +45,18 @@ export function callOptions(flags: CallFlags, io: Io): Options {
   if (flags.system !== undefined) options.system = flags.system
   if (flags['max-tokens'] !== undefined) options.maxTokens = positive(flags['max-tokens'], '--max-tokens')
   if (flags.temperature !== undefined) {
-    options.temperature = Number(flags.temperature)
-    if (Number.isNaN(options.temperature))
+    options.temperature = flags.temperature.trim() === '' ? Number.NaN : Number(flags.temperature)
+    if (!Number.isFinite(options.temperature))
       throw new UsageError(`--temperature takes a number, not ${flags.temperature}.`)
   }
-  if (flags.timeout !== undefined) options.timeouts = { total: positive(flags.timeout, '--timeout') * 1_000 }
+  if (flags.timeout !== undefined) options.timeouts = { total: seconds(flags.timeout) * 1_000 }
   return options
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value > 0) return value
+  throw new UsageError(`--timeout takes seconds, more than 0, not ${text}.`)
 }
 
 /** A whole number above 0. */
@@ -62,11 +68,12 @@ export function positive(text: string, flag: string): number {
 }
 
 /** The question: the words, what is piped in, or both with a blank line between. */
-export async function promptOf(words: readonly string[], io: Io): Promise<string> {
+export async function promptOf(words: readonly string[], io: Io, verb: string = 'ask'): Promise<string> {
   const said = words.join(' ')
   const piped = await io.readInput()
   const prompt = [said, piped].filter((text) => text !== undefined && text.trim() !== '').join('\n\n')
-  if (prompt === '') throw new UsageError('There is nothing to ask: write a prompt, or pipe one in.')
+  if (prompt === '')
+    throw new UsageError(`There is nothing to ${verb}: write it after the command, or pipe it in.`)
   return prompt
 }
 
@@ -87,6 +94,7 @@ export async function ask(args: string[], io: Io): Promise<number> {
   if (values.json) {
     const completion = await complete(prompt, options)
     io.write(`${JSON.stringify(completion, null, 2)}\n`)
+    if (values.stats) io.error(`${paint(io, '2', statsOf(completion), io.errorIsTerminal)}\n`)
     return EXIT.ok
   }
   const run = stream(prompt, options)
@@ -109,11 +117,15 @@ export async function ask(args: string[], io: Io): Promise<number> {
 }
 
 function readSchema(path: string): JsonSchema {
+  let schema: unknown
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as JsonSchema
+    schema = JSON.parse(readFileSync(path, 'utf8').replace(/^\ufeff/, ''))
   } catch (cause) {
-    throw new LlmError({ kind: 'config', message: `The schema file ${path} cannot be read as JSON.`, cause })
+    const why = (cause as Error).message
+    throw new LlmError({ kind: 'config', message: `The schema file ${path} cannot be used: ${why}.`, cause })
   }
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema as JsonSchema
+  throw new LlmError({ kind: 'config', message: `The schema file ${path} holds no JSON Schema object.` })
 }
 
 /** One line: who answered, how fast, how much. */

@@ -48,20 +48,28 @@ export async function compare(args: string[], io: Io): Promise<number> {
   )
   if (io.signal.aborted) return EXIT.interrupted
   const answered = entries.filter(({ completion }) => completion !== undefined)
-  const verdict =
-    judge === undefined || answered.length < 2
-      ? undefined
-      : await complete(judgePrompt(prompt, answered), {
-          ...callOptions({ model: judge }, io),
-          temperature: 0,
-        })
-  if (json)
-    io.write(
-      `${JSON.stringify({ prompt, entries, ...(verdict === undefined ? {} : { verdict: verdict.text }) }, null, 2)}\n`,
-    )
-  else show(entries, verdict?.text, io)
-  if (answered.length === 0) return EXIT.failed
-  return answered.length < entries.length ? EXIT.partly : EXIT.ok
+  let verdict: string | undefined
+  let judgeError: LlmError | undefined
+  if (judge !== undefined && answered.length > 1) {
+    // The answers are paid for: a judge that fails takes nothing away from them.
+    try {
+      const { system: _, 'max-tokens': __, ...where } = flags
+      const asked = callOptions({ ...where, model: judge }, io)
+      verdict = (await complete(judgePrompt(prompt, answered), { ...asked, temperature: 0 })).text
+    } catch (error) {
+      if (!LlmError.is(error)) throw error
+      judgeError = error
+    }
+  }
+  if (json) io.write(`${JSON.stringify({ prompt, entries, verdict }, null, 2)}\n`)
+  else show(entries, verdict, io)
+  if (judgeError !== undefined)
+    io.error(`The judge did not answer: ${judgeError.message} (${judgeError.kind})\n`)
+  if (answered.length === 0)
+    return entries.every(({ error }) => error?.kind === 'config' || error?.kind === 'auth')
+      ? EXIT.config
+      : EXIT.failed
+  return answered.length < entries.length || judgeError !== undefined ? EXIT.partly : EXIT.ok
 }
 
 function show(entries: readonly Entry[], verdict: string | undefined, io: Io): void {

@@ -99,10 +99,11 @@ const LOG_MS = 10_000
 export function progressLine(io: Io): ProgressLine {
   let lastMs = -Infinity
   let last = ''
-  let drawn = false
+  let drawn = ''
   const draw = (): void => {
+    if (last === drawn) return
     io.error(io.errorIsTerminal ? `\r\u001b[2K${last.slice(0, Math.max(20, io.columns - 1))}` : `${last}\n`)
-    drawn = true
+    drawn = last
   }
   return {
     show(text) {
@@ -115,7 +116,7 @@ export function progressLine(io: Io): ProgressLine {
     end() {
       if (last === '') return
       draw()
-      if (drawn && io.errorIsTerminal) io.error('\n')
+      if (io.errorIsTerminal) io.error('\n')
     },
   }
 }

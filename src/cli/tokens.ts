@@ -1,22 +1,23 @@
 /**
  * `llmswap tokens`: how many, what they cost, and with --show where they begin.
  *
- * In:  words, or stdin. Out: the count on the first line, so that `$(llmswap tokens < file | head -1)` works; below it the
- * price of sending the text to models that use this encoding. A family without a public vocabulary gives an estimate,
- * and says how far off it may be.
+ * In:  words, or stdin. Out: the count on the first line, so that `$(llmswap tokens < file | head -1)` works; below it what
+ * the text costs as input, by model. Every model counts for itself: with its own encoding where that is public, else as an
+ * estimate that says how far off it may be.
  */
 
 import { parseArgs } from 'node:util'
 import { catalog } from '../cost/index.ts'
-import { LlmError } from '../errors.ts'
-import { encodingForModel, estimateTokens } from '../tokens/index.ts'
+import { encodingForModel, encodingNameForModel, estimateTokens, loadEncoding } from '../tokens/index.ts'
 import { promptOf } from './ask.ts'
 import { dollars, EXIT, grouped, hasColour, printable, table } from './terminal.ts'
 import type { Io } from './terminal.ts'
 
-const DEFAULT_MODEL = 'gpt-6.1-terra'
+/** The newest family whose vocabulary is public, so that the count is exact. */
+const DEFAULT_MODEL = 'gpt-5'
 /** Shown when no model is named: one small and one large of each maker. */
 const PRICED = [
+  'gpt-5',
   'gpt-6-luna',
   'gpt-6.1-terra',
   'gpt-6.1-sol',
@@ -35,40 +36,46 @@ export async function tokens(args: string[], io: Io): Promise<number> {
     allowPositionals: true,
     options: { model: { type: 'string', short: 'm' }, show: { type: 'boolean', default: false } },
   })
-  const text = await promptOf(positionals, io)
+  const text = await promptOf(positionals, io, 'count')
   const model = (values.model ?? DEFAULT_MODEL).replace(/^[a-z-]+\//, '')
   const counted = await count(text, model)
   io.write(`${counted.tokens}\n`)
   io.error(
-    counted.exact
-      ? `exact, ${counted.encoding}\n`
-      : `an estimate, within about ${Math.round(counted.error * 100)} %\n`,
+    counted.encoding === undefined
+      ? `an estimate, ${counted.tokens} ± ${grouped(counted.error)}: no vocabulary of ${model} is public\n`
+      : `exact for ${values.model === undefined ? 'GPT-4o to GPT-5' : model}, ${counted.encoding}\n`,
   )
-  if (values.show && counted.exact) io.write(`${await shown(text, model, io)}\n`)
-  const rows = (values.model === undefined ? PRICED : [model]).flatMap((id) => {
+  if (values.show) {
+    if (counted.encoding === undefined)
+      io.error(`where its tokens begin is not known; try -m ${DEFAULT_MODEL}\n`)
+    else io.write(`${await shown(text, model, io)}\n`)
+  }
+  const rows: string[][] = []
+  for (const id of values.model === undefined ? PRICED : [model]) {
     const row = catalog.find(id)
-    if (row === undefined) return []
-    const cost = catalog.price({ inputTokens: counted.tokens, outputTokens: 0 }, id, row.provider)
-    return cost.total === undefined ? [] : [[id, dollars(cost.total), `${row.rates.input} $/M`]]
-  })
-  if (rows.length > 0) io.write(`${table(rows, [1, 2])}\n`)
+    if (row === undefined) continue
+    const { tokens: own, encoding } = id === model ? counted : await count(text, id)
+    const cost = catalog.price({ inputTokens: own, outputTokens: 0 }, id, row.provider)
+    if (cost.total === undefined) continue
+    const amount = `${encoding === undefined ? '~' : ''}${grouped(own)}`
+    rows.push([id, amount, dollars(cost.total), row.rates.input])
+  }
+  if (rows.length > 0) io.write(`${table([['model', 'tokens', 'cost', '$/M'], ...rows], [1, 2, 3])}\n`)
   return EXIT.ok
 }
 
+/** `error`, in tokens, is how far off an estimate may be; `encoding` is there when the count is exact. */
 async function count(
   text: string,
   model: string,
-): Promise<
-  { tokens: number; exact: true; encoding: string } | { tokens: number; exact: false; error: number }
-> {
-  try {
-    const encoding = await encodingForModel(model)
-    return { tokens: encoding.countTokens(text), exact: true, encoding: encoding.name }
-  } catch (error) {
-    if (!LlmError.is(error)) throw error
-    const { tokens: estimated, error: share } = estimateTokens(text, model)
-    return { tokens: estimated, exact: false, error: share }
+): Promise<{ tokens: number; encoding?: string; error: number }> {
+  const name = encodingNameForModel(model)
+  if (name === undefined) {
+    const { tokens: estimated, error } = estimateTokens(text, model)
+    return { tokens: estimated, error: Math.ceil(error) }
   }
+  const encoding = await loadEncoding(name)
+  return { tokens: encoding.countTokens(text), encoding: encoding.name, error: 0 }
 }
 
 /** Tokens on alternating grounds, or between bars where there is no colour. Blanks and line ends are made visible. */

@@ -82,6 +82,39 @@ async function run(args: string[], more: Partial<Io> = {}): Promise<Outcome> {
 
 const here = (): string[] => ['-p', 'openai-chat', '--base-url', baseURL, '-m', 'm']
 
+// The program itself, as it is installed.
+
+let program = ''
+beforeAll(async () => {
+  program = join(mkdtempSync(join(tmpdir(), 'llmswap-')), 'cli.js')
+  await build({
+    entryPoints: ['src/cli.ts'],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: program,
+  })
+  writeFileSync(join(program, '..', 'package.json'), '{"type":"module"}')
+})
+afterAll(() => rmSync(join(program, '..'), { recursive: true, force: true }))
+
+function start(command: string): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn('bash', ['-c', command], {
+      env: { PATH: process.env['PATH'], HOME: folder, TERM: 'xterm' },
+    })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (data) => (out += String(data)))
+    child.stderr.on('data', (data) => (err += String(data)))
+    child.stdin.end()
+    child.on('close', (code) => resolve({ code: code ?? -1, out, err }))
+  })
+}
+/** A shell command that runs the program against the server here. */
+const call = (rest: string, command: readonly string[] = []): string =>
+  [process.execPath, program, ...command, ...here(), rest].join(' ')
+
 describe('ask', () => {
   it('is what happens without a command, and prints the answer alone on stdout', async () => {
     const { code, out, err } = await run([...here(), 'hello', 'there'])
@@ -118,6 +151,14 @@ describe('ask', () => {
     const missing = await run([...here(), '--schema', join(folder, 'none.json'), 'x'])
     expect(missing.code).toBe(3)
     expect(missing.err).toContain('none.json')
+    for (const [text, problem] of [
+      ['{"type":', 'JSON'],
+      ['[]', 'no JSON Schema object'],
+    ] as const) {
+      writeFileSync(path, text)
+      const bad = await run([...here(), '--schema', path, 'x'])
+      expect(bad).toMatchObject({ code: 3, err: expect.stringContaining(problem) as string })
+    }
   })
 
   it('shows control characters to a terminal, and passes them to a pipe', async () => {
@@ -132,6 +173,8 @@ describe('ask', () => {
     ['a number that is none', ['--max-tokens', 'many', 'x'], 2, /--max-tokens takes a whole number/],
     ['no key anywhere', ['x'], 3, /OPENAI_API_KEY/],
     ['an unknown provider', ['-p', 'nobody', 'x'], 3, /nobody/],
+    ['no time at all', ['--timeout', '0', 'x'], 2, /--timeout takes seconds/],
+    ['an empty temperature', ['--temperature', '', 'x'], 2, /--temperature takes a number/],
   ])('%s: one sentence and exit code', async (_, args, code, message) => {
     const result = await run(args)
     expect(result.code).toBe(code)
@@ -169,7 +212,24 @@ describe('tokens', () => {
   it('estimates a family without a public vocabulary, and says so', async () => {
     const { out, err } = await run(['tokens', '-m', 'claude-sonnet-5-5', 'hello world, how are you today?'])
     expect(Number(out.split('\n')[0])).toBeGreaterThan(3)
-    expect(err).toMatch(/estimate, within about \d+ %/)
+    expect(err).toMatch(/an estimate, \d+ ± \d+: no vocabulary of claude-sonnet-5-5 is public/)
+  })
+})
+
+describe('tokens, by model', () => {
+  it('counts exactly where it can, marks each estimate, and prices each model by its own count', async () => {
+    const { out, err } = await run(['tokens', '河'.repeat(100)])
+    const [first, ...rows] = out.split('\n')
+    expect(err).toContain('exact for GPT-4o to GPT-5, o200k_base')
+    expect(rows.find((row) => row.startsWith('gpt-5 '))).toMatch(new RegExp(`^gpt-5 +${first} `))
+    expect(rows.find((row) => row.startsWith('claude-opus-5-5 '))).toMatch(/^claude-opus-5-5 +~\d+ +\$0\.0/)
+  })
+
+  it('says that it cannot show where unknown tokens begin, and what is missing to count', async () => {
+    expect((await run(['tokens', '--show', '-m', 'claude-sonnet-5-5', 'x'])).err).toContain('is not known')
+    const nothing = await run(['tokens'])
+    expect(nothing.code).toBe(2)
+    expect(nothing.err).toContain('nothing to count')
   })
 })
 
@@ -243,6 +303,33 @@ describe('compare', () => {
     expect(out).toContain('no such thing')
   })
 
+  const at = (...models: string[]): string[] => [
+    'compare',
+    '-p',
+    'openai-chat',
+    '--base-url',
+    baseURL,
+    ...models.flatMap((model) => ['-m', model]),
+  ]
+
+  it('asks the judge where the models are, and loses no answer when it fails', async () => {
+    answer = (body, response) => {
+      if (body.model === 'gone') response.writeHead(404).end('{"error":{"message":"no judge here"}}')
+      else say(response, body.model === 'judge' ? 'B is best.' : 'an answer', body.model)
+    }
+    const judged = await run([...at('one', 'two'), '--judge', 'judge', 'hi'])
+    expect(judged).toMatchObject({ code: 0, err: '' })
+    expect(judged.out).toContain('B is best.')
+    const failed = await run([...at('one', 'two'), '--judge', 'gone', 'hi'])
+    expect(failed.code).toBe(4)
+    expect(failed.out.match(/an answer/g)).toHaveLength(2)
+    expect(failed.err).toContain('The judge did not answer: ')
+  })
+
+  it('ends with 3 when no model has a key', async () => {
+    expect((await run(['compare', '-m', 'openai/a', '-m', 'anthropic/b', 'hi'])).code).toBe(3)
+  })
+
   it('needs two', async () => {
     expect((await run(['compare', '-m', 'one', 'hi'])).code).toBe(2)
   })
@@ -288,10 +375,93 @@ describe('batch', () => {
     const resumed = await run(['batch', input(), output(), '--resume', ...here()])
     expect(resumed.code).toBe(0)
     expect(asked).toBe(1)
-    expect(resumed.err).toContain('1 done before')
+    expect(resumed.err).toContain('1 from before')
+  })
+
+  it('reads its rows from a pipe as from a file', async () => {
+    for (const [name, shell] of [
+      ['-', (command: string) => `cat ${input()} | ${command}`],
+      ['/dev/stdin', (command: string) => `cat ${input()} | ${command}`],
+      ['-', (command: string) => `${command} < ${input()}`],
+    ] as const) {
+      writeFileSync(input(), '{"id":"a","prompt":"one"}\n{"id":"b","prompt":"two"}\n')
+      rmSync(output(), { force: true })
+      const ended = await start(shell(`${call('', ['batch', name, output()])}`))
+      expect(ended).toMatchObject({ code: 0, err: expect.stringContaining('2 rows') as string })
+      expect(readFileSync(output(), 'utf8').trim().split('\n')).toHaveLength(3)
+    }
+  })
+
+  it('without a key: says so once, marks no row as failed, and leaves nothing in the way of the next run', async () => {
+    writeFileSync(input(), '{"id":"a","prompt":"one"}\n{"id":"b","prompt":"two"}\n')
+    for (const options of [[], ['-m', 'openai/gpt-5']]) {
+      const { code, err } = await run(['batch', input(), output(), ...options])
+      expect(code).toBe(3)
+      expect(err.match(/OPENAI_API_KEY/g)).toHaveLength(1)
+      expect(readFileSync(output(), 'utf8')).toBe('')
+    }
+    expect((await run(['batch', input(), output(), ...here()])).code).toBe(0)
+  })
+
+  it.each([
+    [401, '{"error":{"message":"bad key"}}', 3],
+    [429, '{"error":{"code":"insufficient_quota","message":"no money"}}', 1],
+  ])('stops at %d, which is not a row’s fault, and goes on later', async (status, body, expected) => {
+    writeFileSync(input(), Array.from({ length: 40 }, (_, n) => `{"prompt":"q${n}"}`).join('\n'))
+    let asked = 0
+    answer = (request, response) => {
+      if (++asked <= 10) say(response, 'ok', request.model)
+      else response.writeHead(status, { 'content-type': 'application/json' }).end(body)
+    }
+    const { code, err } = await run(['batch', input(), output(), ...here(), '-c', '2'])
+    expect({ code, err }).toMatchObject({
+      code: expected,
+      err: expect.stringContaining('--resume') as string,
+    })
+    expect(asked).toBeLessThan(15)
+    expect(readFileSync(output(), 'utf8')).not.toContain('"error"')
+    answer = (request, response) => say(response, 'ok', request.model)
+    const resumed = await run(['batch', input(), output(), ...here(), '--resume'])
+    expect(resumed.code).toBe(0)
+    expect(resumed.err).toContain('40/40 rows · 10 from before')
+  })
+
+  it('lets a row that names another model fail alone', async () => {
+    writeFileSync(input(), '{"prompt":"one","provider":"anthropic","model":"claude"}\n{"prompt":"two"}\n')
+    const { code, err } = await run(['batch', input(), output(), ...here()])
+    expect(code).toBe(4)
+    expect(err).toContain('row-0: There is no API key for anthropic')
+    expect(err).toContain('--retry-failed')
+  })
+
+  it('tells failures that are alike in one line, and those of an earlier run apart', async () => {
+    writeFileSync(input(), Array.from({ length: 5 }, (_, n) => `{"id":"r${n}","prompt":"q"}`).join('\n'))
+    answer = (_, response) => {
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"too odd"}}')
+    }
+    const first = await run(['batch', input(), output(), ...here()])
+    expect(first.code).toBe(4)
+    expect(first.err).toMatch(/^r\d and 4 more: .*too odd/m)
+    const second = await run(['batch', input(), output(), ...here(), '--resume'])
+    expect(second.code).toBe(4)
+    expect(second.err).toContain('5 failed in an earlier run')
+    answer = (body, response) => say(response, 'ok', body.model)
+    expect((await run(['batch', input(), output(), ...here(), '--retry-failed'])).code).toBe(0)
+  })
+
+  it('gives each row the time that --timeout says, and says it so', async () => {
+    writeFileSync(input(), '{"id":"slow","prompt":"q"}\n')
+    answer = () => {}
+    const { code, err } = await run(['batch', input(), output(), ...here(), '--timeout', '0.2'])
+    expect(code).toBe(4)
+    expect(err).toContain('slow: The row took longer than its 200 ms')
   })
 
   it.each<[string, () => string[], number]>([
+    ['an input that is a folder', () => [folder, output()], 2],
+    ['an output that is a folder', () => [input(), folder], 2],
+    ['an output that is no file', () => [input(), '-'], 2],
+    ['a budget that is no number', () => [input(), output(), '--budget', 'x'], 3],
     ['a missing input', () => [join(folder, 'none'), output()], 2],
     ['an output that cannot be written', () => [input(), join(folder, 'no', 'such', 'folder.jsonl')], 3],
     ['a budget of nothing', () => [input(), output(), '--budget', '0'], 3],
@@ -320,35 +490,6 @@ describe('doctor', () => {
 })
 
 describe('the program', () => {
-  let program = ''
-  beforeAll(async () => {
-    program = join(mkdtempSync(join(tmpdir(), 'llmswap-')), 'cli.js')
-    await build({
-      entryPoints: ['src/cli.ts'],
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      outfile: program,
-    })
-    writeFileSync(join(program, '..', 'package.json'), '{"type":"module"}')
-  })
-  afterAll(() => rmSync(join(program, '..'), { recursive: true, force: true }))
-
-  function start(command: string): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const child = spawn('bash', ['-c', command], {
-        env: { PATH: process.env['PATH'], HOME: folder, TERM: 'xterm' },
-      })
-      let out = ''
-      let err = ''
-      child.stdout.on('data', (data) => (out += String(data)))
-      child.stderr.on('data', (data) => (err += String(data)))
-      child.stdin.end()
-      child.on('close', (code) => resolve({ code: code ?? -1, out, err }))
-    })
-  }
-  const call = (rest: string): string => `${process.execPath} ${program} ${here().join(' ')} ${rest}`
-
   it('streams, reads stdin, and ends in silence when its pipe is closed', async () => {
     expect(await start(`echo piped | ${call('words')}`)).toMatchObject({
       code: 0,
@@ -376,6 +517,30 @@ describe('the program', () => {
     expect(gone).toBe(true)
   })
 
+  it('stops at Ctrl-C though a pipe that nobody closes stands open before it', async () => {
+    const { code } = await start(`sleep 20 | { ${call('x')} & pid=$!; sleep 1; kill -INT $pid; wait $pid; }`)
+    expect(code).toBe(130)
+  })
+
+  it('interrupted in a batch: keeps what was answered, cancels the rest, and resumes', async () => {
+    const input = join(folder, 'in.jsonl')
+    const output = join(folder, 'out.jsonl')
+    writeFileSync(input, Array.from({ length: 30 }, (_, n) => `{"prompt":"q${n}"}`).join('\n'))
+    let asked = 0
+    answer = (body, response) => {
+      if (++asked <= 12) say(response, 'ok', body.model)
+    }
+    const { code, err } = await start(
+      `${call('', ['batch', input, output])} & pid=$!; sleep 2; kill -INT $pid; wait $pid`,
+    )
+    expect(code).toBe(130)
+    expect(err).toContain('--resume goes on from here')
+    expect(readFileSync(output, 'utf8').trim().split('\n')).toHaveLength(13)
+    answer = (body, response) => say(response, 'ok', body.model)
+    expect((await run(['batch', input, output, ...here(), '--resume'])).code).toBe(0)
+    expect(readFileSync(output, 'utf8').trim().split('\n')).toHaveLength(31)
+  })
+
   const hasScript = existsSync('/usr/bin/script')
   it.skipIf(!hasScript)('in a pseudo-terminal: colour, unless NO_COLOR; a bar that redraws', async () => {
     const models = `${process.execPath} ${program} models haiku-5-5`
@@ -390,8 +555,12 @@ describe('the program', () => {
     expect(bar.out).toContain('\r\u001b[2K')
   })
 
-  it('prints its help', async () => {
-    expect((await run(['--help'])).out).toContain('Exit codes')
+  it('prints its help and its version wherever they are asked for, and takes both for words after --', async () => {
+    for (const args of [['--help'], ['-h'], ['help'], ['ask', '--help'], ['batch', 'a', 'b', '-h']])
+      expect(await run(args)).toMatchObject({ code: 0, out: expect.stringContaining('Exit codes') as string })
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    for (const args of [['--version'], ['-v']]) expect((await run(args)).out).toBe(`${version}\n`)
+    expect((await run([...here(), '--', '--help'])).out).toBe('You said: --help\n')
   })
 })
 
