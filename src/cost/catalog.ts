@@ -88,22 +88,19 @@ function check(row: CatalogRow): void {
   }
   if (typeof row?.model !== 'string' || row.model === '' || typeof row.provider !== 'string')
     fail('has no id')
-  for (const [name, rates] of Object.entries({
-    rates: row.rates,
-    longContext: row.longContext,
-    batch: row.batch,
-    flex: row.flex,
-    priority: row.priority,
-  })) {
+  const notPrice = (rate: unknown): boolean => typeof rate !== 'string' || parseDecimal(rate) === undefined
+  const refuse = (field: string): never =>
+    fail(`has a price that is not a non-negative decimal text: ${field}`)
+  const { rates: base, longContext, batch, flex, priority } = row
+  for (const [name, rates] of Object.entries({ rates: base, longContext, batch, flex, priority })) {
     if (rates === undefined) continue
     for (const key of ['input', 'output', 'cacheRead', 'cacheWrite', 'cacheWrite1h'] as const) {
-      const rate = rates[key]
-      if (rate === undefined && key !== 'input' && key !== 'output') continue
-      if (typeof rate !== 'string' || parseDecimal(rate) === undefined) {
-        fail(`has a price that is not a non-negative decimal text: ${name}.${key}`)
-      }
+      const isOptional = key !== 'input' && key !== 'output'
+      if (!(isOptional && rates[key] === undefined) && notPrice(rates[key])) refuse(`${name}.${key}`)
     }
   }
+  for (const key of ['audioInput', 'audioOutput', 'imageOutput'] as const)
+    if (row[key] !== undefined && notPrice(row[key])) refuse(key)
 }
 
 let shipped: Catalog | undefined

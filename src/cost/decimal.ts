@@ -16,7 +16,7 @@ export const ZERO: Decimal = { digits: 0n, scale: 0 }
 
 /** The number a text such as `12`, `0.075` or `5e-7` stands for; undefined for anything else, negative numbers included. */
 export function parseDecimal(text: string): Decimal | undefined {
-  const match = /^(\d{1,18})(?:\.(\d{1,18}))?(?:e([+-]?\d{1,2}))?$/i.exec(text)
+  const match = /^(\d{1,40})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,2}))?$/i.exec(text)
   if (match === null) return undefined
   const [, whole = '', fraction = '', exponent = '0'] = match
   const scale = fraction.length - Number(exponent)

@@ -71,6 +71,8 @@ export interface PriceOptions {
   audioInputTokens?: number
   /** Of the output tokens, those that were sound. */
   audioOutputTokens?: number
+  /** Of the output tokens, those that were pictures. */
+  imageOutputTokens?: number
   /** Dollars, as the provider itself reported them: they win. Default: the table's rates. */
   reported?: number
 }
@@ -91,10 +93,7 @@ export function priceByRow(usage: Usage, row: CatalogRow, options: PriceOptions 
   const written = Math.min(isCount(usage.cacheWriteTokens) ? usage.cacheWriteTokens : 0, inputTokens - cached)
   const soundIn = Math.min(options.audioInputTokens ?? 0, inputTokens - cached - written)
   const soundOut = Math.min(options.audioOutputTokens ?? 0, outputTokens)
-  if (soundIn > 0 && row.audioInput === undefined)
-    return unknown(`${row.model} has no price for audio input.`)
-  if (soundOut > 0 && row.audioOutput === undefined)
-    return unknown(`${row.model} has no price for audio output.`)
+  const drawn = Math.min(options.imageOutputTokens ?? 0, outputTokens - soundOut)
 
   const write = rates.cacheWrite ?? rates.input
   const lines: [name: string, tokens: number, rate: string | undefined][] = [
@@ -102,13 +101,15 @@ export function priceByRow(usage: Usage, row: CatalogRow, options: PriceOptions 
     ['cache read', cached, rates.cacheRead ?? rates.input],
     ['cache write', written, options.cacheTtl === '1h' ? (rates.cacheWrite1h ?? write) : write],
     ['audio input', soundIn, row.audioInput],
-    ['output', outputTokens - soundOut, rates.output],
+    ['output', outputTokens - soundOut - drawn, rates.output],
     ['audio output', soundOut, row.audioOutput],
+    ['image output', drawn, row.imageOutput],
   ]
   const items: NonNullable<Cost['items']> = []
   let sum = ZERO
   for (const [name, tokens, rate] of lines) {
-    if (tokens === 0 || rate === undefined) continue
+    if (tokens === 0) continue
+    if (rate === undefined) return unknown(`${row.model} has no price for ${name}.`)
     const perMillion = parseDecimal(rate)
     if (perMillion === undefined)
       return unknown(`${row.model} has a price for ${name} that is not a number: ${rate}.`)

@@ -12,6 +12,7 @@ const row: CatalogRow = {
   longContext: { aboveInputTokens: 200_000, input: '6', output: '22.5', cacheRead: '0.6', cacheWrite: '7.5' },
   batch: { input: '1.5', output: '7.5' },
   audioInput: '40',
+  imageOutput: '60',
   capabilities: [],
   asOf: '2026-11-10',
   source: 'test',
@@ -71,6 +72,29 @@ describe('price', () => {
       reason: 'm has no price for audio output.',
     })
   })
+
+  it('prices pictures that were drawn apart from the words about them', () => {
+    expect(at({ inputTokens: 0, outputTokens: 1_300 }, { imageOutputTokens: 1_290 })).toMatchObject({
+      exact: '0.07755',
+      items: [
+        { name: 'output', tokens: 10, amount: '0.00015' },
+        { name: 'image output', tokens: 1_290, amount: '0.0774' },
+      ],
+    })
+    const mute = createCatalog([{ ...row, imageOutput: undefined } as never])
+    expect(price({ inputTokens: 0, outputTokens: 9 }, 'm', { catalog: mute, imageOutputTokens: 9 })).toEqual({
+      total: undefined,
+      reason: 'm has no price for image output.',
+    })
+  })
+
+  it.each([['audioInput'], ['audioOutput'], ['imageOutput']])(
+    'refuses a row whose %s is no price',
+    (field) => {
+      for (const bad of ['NaN', '-1', 'free'])
+        expect(() => createCatalog([{ ...row, [field]: bad }])).toThrow(`decimal text: ${field}`)
+    },
+  )
 
   it.each([
     [{}, 'inputTokens'],
@@ -150,6 +174,8 @@ describe('decimals', () => {
         const product = parseDecimal(formatDecimal(multiply(left, right)))!
         expect(product.digits * 10n ** BigInt(i + j - product.scale)).toBe(BigInt(a) * BigInt(b))
       }),
+      // Nineteen digits: one more than an earlier parser took.
+      { examples: [[2 ** 31 - 1, 0, 2 ** 31 - 1, 0]] },
     )
   })
 

@@ -110,6 +110,24 @@ describe('fitText', () => {
     expect(graphemeEdge('e\u0301x', 1, -1, undefined)).toBe(0)
   })
 
+  it.each(Object.keys(SAMPLES))('counts %s at most log2(n) + 2 times over', (name) => {
+    const whole = long(name, 200)
+    const total = o200k_base.countTokens(whole)
+    for (const share of [0.02, 0.33, 0.9, 0.99]) {
+      for (const keep of ['start', 'end', 'head-tail'] as const) {
+        let counted = 0
+        const countTokens = (part: string): number => ((counted += part.length), o200k_base.countTokens(part))
+        const truncate: typeof o200k_base.truncate = (part, limit, options) => {
+          const kept = o200k_base.truncate(part, limit, options)
+          counted += kept.length
+          return kept
+        }
+        fitText(whole, Math.floor(total * share), { encoding: { countTokens, truncate }, keep })
+        expect(counted / whole.length).toBeLessThanOrEqual(Math.log2(whole.length) + 2)
+      }
+    }
+  })
+
   it('stays linear: a long single word is cut too', () => {
     const fitted = fitText('x'.repeat(200_000), 50, { encoding: o200k_base })
     expect(fitted.tokens).toBeLessThanOrEqual(50)
