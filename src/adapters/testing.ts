@@ -346,7 +346,8 @@ function pause(
 
 function failure(error: FakeError): HttpResponse {
   if (error.kind === 'connect') throw new TypeError(error.message ?? 'The fake refused the connection.')
-  const retryAfter = error.retryAfterMs === undefined ? {} : { 'retry-after-ms': String(error.retryAfterMs) }
+  const retryAfter: Record<string, string> =
+    error.retryAfterMs === undefined ? {} : { 'retry-after-ms': String(error.retryAfterMs) }
   return response(error.status ?? 500, JSON.stringify({ error }), retryAfter)
 }
 

@@ -121,7 +121,7 @@ export function openWindows(body: ReadableStream<Uint8Array> | null, init: Windo
     })
   }
 
-  function accept(result: ReadableStreamReadResult<Uint8Array>): Uint8Array | undefined {
+  function accept(result: { done: boolean; value?: Uint8Array | undefined }): Uint8Array | undefined {
     if (stopped !== undefined) throw stopped.reason
     if (result.done) {
       close()

@@ -40,7 +40,7 @@ const repeat = (counter: number, step: number, limit: number, body: Code): Code 
 ]
 
 /** The module: memory m.m in, function g out; pointers and strides in bytes; M % 4 = N % 8 = 0, K > 0. */
-export function gemmModule(): Uint8Array<ArrayBuffer> {
+export function gemmModule(): ReturnType<typeof Uint8Array.of> {
   const [out, a, b, M, N, K, aRow, aCol, bRow, outRow, accumulate] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
   const [m, n, k, q, o, row, left, right, splat, sums] = [11, 12, 13, 14, 15, 16, 21, 22, 23, 24]
   const a4 = [17, 18, 19, 20] // one pointer into each of the tile's four rows of a

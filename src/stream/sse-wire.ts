@@ -50,11 +50,11 @@ export function eventsToSSE(
           controller.enqueue(encoder.encode(frameOf({ type: 'error', error: summaryOf(error) })))
           controller.close()
         } finally {
-          clearInterval(heartbeat)
+          if (heartbeat !== undefined) clearInterval(heartbeat)
         }
       },
       async cancel() {
-        clearInterval(heartbeat)
+        if (heartbeat !== undefined) clearInterval(heartbeat)
         await events.return?.()
       },
     },
@@ -69,7 +69,7 @@ export async function eventsToResponse(
   init: ResponseInit & SseOutOptions = {},
 ): Promise<Response> {
   const { heartbeatMs, ...responseInit } = init
-  const headers = new Headers(responseInit.headers)
+  const headers = new Headers(responseInit.headers as ConstructorParameters<typeof Headers>[0])
   for (const [name, value] of SSE_HEADERS) if (!headers.has(name)) headers.set(name, value)
   // The outcome of the first read is replayed to whoever reads the body.
   let first: Promise<IteratorResult<StreamEvent, undefined>> | undefined = events.next()

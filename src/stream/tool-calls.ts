@@ -399,6 +399,6 @@ function sameJson(a: unknown, b: unknown): boolean {
 function randomId(): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
   let id = 'call_'
-  for (const byte of globalThis.crypto.getRandomValues(new Uint8Array(24))) id += alphabet[byte % 36]
+  for (const byte of crypto.getRandomValues(new Uint8Array(24))) id += alphabet[byte % 36]
   return id
 }

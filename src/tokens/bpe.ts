@@ -88,10 +88,10 @@ export class PieceEncoder {
   /** Ored to letters before they are compared: capitals are letters like any other, except in o200k. */
   readonly #fold: number
   /** Bytes to encode; room for `PADDING` more. */
-  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(PADDING)
+  bytes: Uint8Array = new Uint8Array(PADDING)
   view: DataView = new DataView(this.bytes.buffer)
   /** Ids found. A piece of n bytes has at most n. */
-  ids: Int32Array<ArrayBuffer> = new Int32Array(0)
+  ids: Int32Array = new Int32Array(0)
   /** After `encodeRange(…, false)`: where the first piece begins that more text could still change. */
   resumeAt = 0
   /** After `encodeRange(…, limit, true)`: the text has more than `limit` tokens, though its ids were not all found. */

@@ -65,7 +65,7 @@ export type Encoding = {
    */
   decode(ids: Iterable<number>, options?: DecodeOptions): string
   /** Bytes of token ids, joined. */
-  decodeBytes(ids: Iterable<number>, options?: DecodeOptions): Uint8Array<ArrayBuffer>
+  decodeBytes(ids: Iterable<number>, options?: DecodeOptions): ReturnType<typeof Uint8Array.of>
   /** For ids that arrive one by one. */
   createDecoder(options?: DecodeOptions): TokenDecoder
   /** Number of tokens, without making a list of them. Special tokens count as plain text unless allowed. */
@@ -176,7 +176,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
   }
 
   /** Writes `text[from … to)` as UTF-8 at `bytes[at]` and returns where it ends. There is room for 3 bytes a unit. */
-  function fill(bytes: Uint8Array<ArrayBuffer>, text: string, from: number, to: number, at: number): number {
+  function fill(bytes: Uint8Array, text: string, from: number, to: number, at: number): number {
     // Calling into encodeInto costs more than 40 characters do.
     if (to - from <= 40) {
       let end = at
@@ -445,7 +445,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
   function decode(ids: Iterable<number>, options?: DecodeOptions): string {
     const list = arrayOf(ids)
     // ignoreBOM: a decoder otherwise swallows a leading U+FEFF, which is text like any other here.
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
     const sink = byteSink(Math.min(5 * list.length + 256, DECODE_BYTES + 256))
     let text = ''
     for (let next = 0; ;) {
@@ -463,7 +463,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
   }
 
   function createDecoder(options?: DecodeOptions): TokenDecoder {
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
     return {
       push: (ids) =>
         decoder.decode(decodeBytes(typeof ids === 'number' ? [ids] : ids, options), { stream: true }),
@@ -564,7 +564,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
 }
 
 /** Bytes with room behind them. */
-type ByteSink = { bytes: Uint8Array<ArrayBuffer>; view: DataView; size: number }
+type ByteSink = { bytes: Uint8Array; view: DataView; size: number }
 
 function byteSink(capacity: number): ByteSink {
   const bytes = new Uint8Array(capacity)

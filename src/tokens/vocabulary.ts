@@ -24,9 +24,9 @@ export type Merges = {
 
 /** Every token's bytes, `blob[offsets[id] … offsets[id + 1])`, and its two parts; −1 where it has none. */
 export type ExpandedMerges = {
-  readonly parts: Int32Array<ArrayBuffer>
-  readonly offsets: Int32Array<ArrayBuffer>
-  readonly blob: Uint8Array<ArrayBuffer>
+  readonly parts: Int32Array
+  readonly offsets: Int32Array
+  readonly blob: Uint8Array
 }
 
 /** Bytes after the end of any buffer that is read four bytes at a time. */
@@ -263,8 +263,8 @@ function crossingsOf({ blob, offsets, size }: Vocabulary): Crossings {
 export class Vocabulary {
   /** One more than the highest id. */
   readonly size: number
-  readonly offsets: Int32Array<ArrayBuffer>
-  readonly blob: Uint8Array<ArrayBuffer>
+  readonly offsets: Int32Array
+  readonly blob: Uint8Array
   /**
    * The two parts of each token, side by side for the sake of the cache: `[left, right]`. −1 in both: a single byte, or
    * a token that no merge builds.
@@ -278,7 +278,7 @@ export class Vocabulary {
    * Tokens of up to 12 bytes (93 % of o200k_base): open addressing, 16-byte slots `[word0, word1, word2, length and
    * id]`. The key itself is in the slot, so a lookup is one cache line and an exact comparison.
    */
-  readonly slots: Int32Array<ArrayBuffer>
+  readonly slots: Int32Array
   /**
    * One bit per hash of a key in `slots`, of 2^21 (a Bloom filter with one function; 9 % false positives for
    * o200k_base). Inside a piece most lookups fail, and these 256 KB stay in a second-level cache where the slots do not.

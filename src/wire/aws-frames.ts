@@ -62,7 +62,7 @@ const KEPT_CARRY_BYTES = 64 * 1024
  *   returned first; the call after that throws.
  */
 export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecoder {
-  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   let name: FrameName | undefined
 
   return createSplitter<Frame>(options, (bytes, { headersStart, headersEnd, end, sameHeaders }, frames) => {
@@ -75,7 +75,7 @@ export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecod
 
 /** Creates the decoder of one body into raw messages, every header typed. Throws as `createAwsFrameDecoder` does. */
 export function createAwsMessageDecoder(options: AwsFrameOptions = {}): PushDecoder<AwsMessage> {
-  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   return createSplitter<AwsMessage>(options, (bytes, { headersStart, headersEnd, end }, messages) => {
     messages.push({
       headers: readHeaders(bytes, headersStart, headersEnd, utf8),

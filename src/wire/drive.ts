@@ -67,7 +67,7 @@ const WINDOW_BYTES = 64 * 1024
 export function iterateBody<T>(
   body: ReadableStream<Uint8Array>,
   decoder: PushDecoder<T>,
-): AsyncIterableIterator<T, undefined, undefined> {
+): AsyncIterableIterator<T> {
   if (body.locked) {
     throw new LlmError({
       kind: 'config',

@@ -53,7 +53,7 @@ export interface LineReaderOptions {
 export function createLineReader(options: LineReaderOptions): LineReader {
   const { maxLineBytes, carriageReturns, onLines } = options
   // ignoreBOM: a stateless decode would otherwise eat a BOM at the start of every window, which is data.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   // Never longer than a legal line: then only a window that is one single line can break the limit.
   const windowBytes = Math.min(WINDOW_BYTES, maxLineBytes)
   // The unfinished line: its decoded beginning (usually none) and the bytes behind it.

@@ -40,7 +40,7 @@ export function createNdjsonDecoder(options: NdjsonOptions = {}): FrameDecoder {
 export function ndjson(
   body: ReadableStream<Uint8Array>,
   options: NdjsonOptions = {},
-): AsyncIterableIterator<unknown, undefined, undefined> {
+): AsyncIterableIterator<unknown> {
   let line = 0
   return iterateBody<unknown>(
     body,

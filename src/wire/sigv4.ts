@@ -57,14 +57,17 @@ export interface CanonicalParts {
   normalizePath?: boolean
 }
 
+/** A `CryptoKey`, by a name that the typings of Node, Bun, Workers and the DOM all have. */
+export type SigningKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
+
 /**
  * Creates a signer. The derived key is kept in the closure for the current day and secret, and replaced when either
  * changes: four of a request's five HMACs are then paid once a day.
  */
 export function createSigner({ credentials, region, service }: SignerOptions): Signer {
-  let cached: { date: string; secret: string; key: Promise<CryptoKey> } | undefined
+  let cached: { date: string; secret: string; key: Promise<SigningKey> } | undefined
 
-  function signingKey(secret: string, date: string): Promise<CryptoKey> {
+  function signingKey(secret: string, date: string): Promise<SigningKey> {
     if (cached?.date !== date || cached.secret !== secret) {
       const key = deriveKey(secret, date, region, service)
       const entry = { date, secret, key }
@@ -158,14 +161,14 @@ export async function deriveKey(
   date: string,
   region: string,
   service: string,
-): Promise<CryptoKey> {
-  let key = await hmacKey(new TextEncoder().encode(`AWS4${secret}`))
+): Promise<SigningKey> {
+  let key = await hmacKey(new TextEncoder().encode(`AWS4${secret}`) as Uint8Array<ArrayBuffer>)
   for (const step of [date, region, service, 'aws4_request']) key = await hmacKey(await hmac(key, step))
   return key
 }
 
-/** HMAC-SHA-256. */
-export async function hmac(key: CryptoKey, text: string): Promise<Uint8Array<ArrayBuffer>> {
+/** HMAC-SHA-256. The type is `Uint8Array<ArrayBuffer>` where TypeScript knows that one (5.7), `Uint8Array` before. */
+export async function hmac(key: SigningKey, text: string): Promise<ReturnType<typeof Uint8Array.of>> {
   return new Uint8Array(await subtle().sign('HMAC', key, new TextEncoder().encode(text)))
 }
 
@@ -251,12 +254,12 @@ function amzDate(nowMs: number): string {
   return new Date(nowMs).toISOString().replace(/[-:]|\.\d{3}/g, '')
 }
 
-function hmacKey(bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+function hmacKey(bytes: Uint8Array<ArrayBuffer>): Promise<SigningKey> {
   return subtle().importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
 }
 
-function subtle(): SubtleCrypto {
-  const found = globalThis.crypto?.subtle
+function subtle(): typeof crypto.subtle {
+  const found = typeof crypto === 'undefined' ? undefined : crypto.subtle
   if (found === undefined) {
     throw new LlmError({
       kind: 'unsupported',

@@ -135,6 +135,6 @@ export function createSseDecoder(options: SseOptions = {}): FrameDecoder {
 export function sse(
   body: ReadableStream<Uint8Array>,
   options: SseOptions = {},
-): AsyncIterableIterator<SseFrame, undefined, undefined> {
+): AsyncIterableIterator<SseFrame> {
   return iterateBody<SseFrame>(body, createSseDecoder(options))
 }
