@@ -306,7 +306,12 @@ const publishing: Check[] = [
       const { version } = manifest
       writeFileSync(
         join(folder, 'jsr.json'),
-        JSON.stringify({ name: '@llmswap/llmswap', version, exports: Object.fromEntries(exported) }),
+        JSON.stringify({
+          name: '@llmswap/llmswap',
+          version,
+          license: 'MIT',
+          exports: Object.fromEntries(exported),
+        }),
       )
       await run(deno, ['publish', '--dry-run', '--allow-dirty', '--no-lock', '--config', 'jsr.json'], folder)
       return 'no slow types'
