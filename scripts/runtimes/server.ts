@@ -29,6 +29,11 @@ export async function startServer(init: {
 }): Promise<MatrixServer> {
   const reports = new Map<string, Report>()
   const closed = new Map<string, number>()
+  /** Models of which a client said that it saw the first half. */
+  const halves = new Set<string>()
+  const seen = async (model: string): Promise<void> => {
+    for (let waitedMs = 0; waitedMs < 10_000 && !halves.has(model); waitedMs += 20) await delay(20)
+  }
 
   const server = createServer((request, response) => {
     response.setHeader('access-control-allow-origin', '*')
@@ -43,7 +48,10 @@ export async function startServer(init: {
       response.writeHead(200, { 'content-type': page.type }).end(page.body)
     } else if (url.pathname === '/vectors') json(response, init.vectors)
     else if (url.pathname === '/losses') json(response, init.losses)
-    else if (url.pathname === '/closed')
+    else if (url.pathname === '/seen') {
+      halves.add(url.searchParams.get('model') ?? '')
+      response.end()
+    } else if (url.pathname === '/closed')
       response.end(String(closed.get(url.searchParams.get('model') ?? '') ?? 0))
     else if (request.method !== 'POST') response.writeHead(404).end()
     else {
@@ -57,7 +65,7 @@ export async function startServer(init: {
         response.on('close', () => {
           if (!response.writableEnded) closed.set(model, (closed.get(model) ?? 0) + 1)
         })
-        return answer(model, response)
+        return answer(model, response, seen)
       })
     }
   })
@@ -95,7 +103,11 @@ const frame = (delta: object, finish: string | null = null): string =>
   `data: ${JSON.stringify({ id: 'c1', model: 'matrix', choices: [{ index: 0, delta, finish_reason: finish }] })}\r\n\r\n`
 const usage = `data: ${JSON.stringify({ id: 'c1', model: 'matrix', choices: [], usage: { prompt_tokens: 3, completion_tokens: 9, total_tokens: 12 } })}\r\n\r\n`
 
-async function answer(model: string, response: ServerResponse): Promise<void> {
+async function answer(
+  model: string,
+  response: ServerResponse,
+  seen: (model: string) => Promise<void>,
+): Promise<void> {
   const kind = model.replace(/-\d+-\d+$/, '')
   if (kind === 'no-headers') return
   if (kind === 'html') {
@@ -115,17 +127,19 @@ async function answer(model: string, response: ServerResponse): Promise<void> {
         .map((content) => frame({ content }))
         .join('')}${frame({}, 'stop')}${usage}data: [DONE]\r\n\r\n`,
     )
-  if (kind === 'tools') {
+  if (kind === 'tools' || kind === 'tools-seen') {
     const call = (index: number, fields: object): string => frame({ tool_calls: [{ index, ...fields }] })
-    return inPieces(
-      response,
-      call(0, { id: 'call_a', type: 'function', function: { name: 'look', arguments: '' } }) +
-        '{"city":"São Paulo","deep":{"n":[1,2,3]}}'.replace(/.{1,5}/gsu, (piece) =>
-          call(0, { function: { arguments: piece } }),
-        ) +
-        call(1, { id: 'call_b', type: 'function', function: { name: 'look', arguments: '' } }) +
-        `${frame({}, 'tool_calls')}${usage}data: [DONE]\r\n\r\n`,
-    )
+    const args = '{"city":"São Paulo","deep":{"n":[1,2,3]}}'.match(/.{1,5}/gsu) ?? []
+    const pieces = args.map((piece) => call(0, { function: { arguments: piece } }))
+    const begin = call(0, { id: 'call_a', type: 'function', function: { name: 'look', arguments: '' } })
+    const rest =
+      call(1, { id: 'call_b', type: 'function', function: { name: 'look', arguments: '' } }) +
+      `${frame({}, 'tool_calls')}${usage}data: [DONE]\r\n\r\n`
+    if (kind === 'tools') return inPieces(response, begin + pieces.join('') + rest)
+    // Up to `{"city":"São Paulo",`, and no more before the client says that it saw it.
+    write(begin + pieces.slice(0, 4).join(''))
+    await seen(model)
+    return inPieces(response, pieces.slice(4).join('') + rest)
   }
   if (kind === 'cut') {
     write(frame({ content: 'half ' }))

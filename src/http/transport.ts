@@ -27,6 +27,10 @@ export function fetchTransport(fetch?: typeof globalThis.fetch): Transport {
       } as unknown as RequestInit
       // A plain call: as a method of another object `fetch` throws "Illegal invocation" in browsers and workerd.
       const send = fetch ?? globalThis.fetch
+      if (typeof send !== 'function') {
+        const message = 'There is no fetch here: pass one as the option fetch, or a transport.'
+        throw new LlmError({ kind: 'config', message })
+      }
       try {
         return await send(request.url, init)
       } catch (cause) {

@@ -53,6 +53,32 @@ describe('what is sent', () => {
   })
 })
 
+describe('a runtime without fetch', () => {
+  const own = globalThis.fetch
+  afterEach(() => {
+    globalThis.fetch = own
+  })
+
+  test('is told what to pass, and is not tried again', async () => {
+    Reflect.deleteProperty(globalThis, 'fetch')
+    const sent = fetchTransport().send(request(), { signal: live() })
+    await expect(sent).rejects.toMatchObject({ kind: 'config', retryable: false })
+    await expect(sent).rejects.toThrow(/pass one as the option fetch/)
+  })
+
+  test('works with one that is passed', async () => {
+    Reflect.deleteProperty(globalThis, 'fetch')
+    const transport = fetchTransport(async () => new Response('here'))
+    const response = await transport.send(request(), { signal: live() })
+    expect(response.status).toBe(200)
+  })
+
+  test('a fetch that is no function is refused alike', async () => {
+    const transport = fetchTransport('fetch' as never)
+    await expect(transport.send(request(), { signal: live() })).rejects.toMatchObject({ kind: 'config' })
+  })
+})
+
 describe('rows 98 and 99: headers are checked before Headers sees them', () => {
   test.each([
     ['a line break', { 'x-api-key': 'sk-1\nX-Evil: 1' }],
