@@ -8,17 +8,24 @@
  *       await new Promise((resolve) => setTimeout(resolve, 2 ** n * 1000))
  *     }
  *
- * What they lack, each with the accident it leads to:
- *   - a verdict: 401, 400 and "out of credit" fail the same way every time, and a bill runs on;
- *   - jitter: callers that failed together come back together. Full jitter spreads them over the whole interval;
+ * What they lack, each with what it costs a thousand callers (`npm run retries` simulates them and prints these lines):
+ *   - a verdict: 401, 400 and "out of credit" fail the same way every time, and a bill runs on —
+ *     a wrong key: 4 requests a call and 7.0 s to hear of it; here 1 and 0.0 s;
+ *   - jitter: callers that failed together come back together; full jitter spreads them over the whole interval —
+ *     1,000 callers fail together: 1,000 come back within one tenth of a second; here 286;
  *   - the server's hint: it knows when it will answer. It is a lower bound here, plus up to 10 % of jitter, because
- *     everybody got the same hint. A hint longer than the caller cares to wait is handed on, not slept through;
+ *     everybody got the same hint. One longer than the caller cares to wait is handed on, not slept through —
+ *     "in 20 seconds" told to 1,000 callers: 4,000 requests, 0 answers; here 2,000 and 1,000;
+ *   - a deadline: a pause that outlives the call only delays the same error —
+ *     "in 30 seconds" told to who has 5: the failure is known after 65.9 s; here after 0.0 s;
+ *   - a budget: three tries triple the load exactly when the target can bear least (route/retry-budget.ts) —
+ *     a dead target, 1,000 callers: 4.00 times the load, 3.00 times the load with three tries; here 1.21 times the load;
+ *   - one owner: retries around retries multiply. A router sets its clients' retry to false —
+ *     three layers of the five lines around each other: 64 requests for one call; here 3;
  *   - a cap, and a guard: `setTimeout` beyond 2^31-1 ms fires at once, which turns `Retry-After: 9999999` into a
  *     hot loop (it did, in three SDKs);
- *   - a deadline: a pause that outlives the call only delays the same error;
  *   - a way out: a sleeping call must end the moment it is aborted;
- *   - a point of no return: once content was delivered, trying again says everything twice (client.ts keeps that one);
- *   - one owner: three layers of three attempts are 27 requests. A router sets its clients' retry to false.
+ *   - a point of no return: once content was delivered, trying again says everything twice (client.ts keeps that one).
  *
  * In:  a failure, how often we tried, how long is left. Out: milliseconds to wait, or undefined: give up.
  * Not here: reading hints (retry-after.ts), classifying failures (providers/errors.ts), circuit breaking (route/).

@@ -79,6 +79,10 @@ export interface Breaker {
   state(nowMs: number): BreakerState
 }
 
+/** Every pick asks every breaker: the two answers that carry nothing are made once. */
+const GRANTED: Permit = /* @__PURE__ */ Object.freeze({ granted: true, probe: false } as const)
+const PROBE: Permit = /* @__PURE__ */ Object.freeze({ granted: true, probe: true } as const)
+
 /** Ten slices: the window forgets in steps of a tenth, at a fixed cost per call. */
 const SLICES = 10
 
@@ -145,11 +149,9 @@ export function createBreaker(
     const now = settle(nowMs)
     switch (now.state) {
       case 'closed':
-        return { granted: true, probe: false }
+        return GRANTED
       case 'half-open':
-        return now.probing
-          ? { granted: false, retryAtMs: nowMs + now.openMs }
-          : { granted: true, probe: true }
+        return now.probing ? { granted: false, retryAtMs: nowMs + now.openMs } : PROBE
       default:
         return { granted: false, retryAtMs: now.untilMs }
     }

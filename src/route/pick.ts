@@ -74,11 +74,22 @@ export function powerOfTwo(
 }
 
 /** 32-bit FNV-1a over UTF-16 units. Spreads, does not protect. */
-export function fnv1a(text: string, seed = 0x811c9dc5): number {
-  let hash = seed
+export function fnv1a(text: string): number {
+  let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) {
     hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   }
+  return hash >>> 0
+}
+
+/**
+ * The same over the first `length` characters, of which it reads about every 24th: all of 4,000 would take 15 µs where
+ * the rest of a pick takes one. The step follows the hash, so that no period of the text hides what differs.
+ */
+export function prefixHash(text: string, length: number, seed: number): number {
+  const end = Math.min(text.length, length)
+  let hash = seed ^ 0x811c9dc5
+  for (let at = 0; at < end; at += 16 + (hash >>> 28)) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return hash >>> 0
 }
 
@@ -91,20 +102,20 @@ function scramble(hash: number): number {
 }
 
 /**
- * The target that this prefix prefers. Weighted rendezvous: target i wins with probability wᵢ / Σw over all prefixes.
- * @param names stable across processes, so that a restart keeps the caches warm.
+ * The target that a prefix with this hash prefers. Weighted rendezvous: target i wins with probability wᵢ / Σw over all
+ * prefixes.
+ * @param names hashes of the targets' names: stable across processes, so that a restart keeps the caches warm.
  */
 export function rendezvous(
-  prefix: string,
+  hash: number,
   usable: readonly number[],
-  names: readonly string[],
+  names: readonly number[],
   weights: readonly number[],
 ): number {
-  const hash = fnv1a(prefix)
   let best = usable[0] ?? 0
   let bestScore = -Infinity
   for (const index of usable) {
-    const uniform = (scramble(fnv1a(names[index] ?? '', hash)) + 0.5) / 2 ** 32
+    const uniform = (scramble(Math.imul(hash ^ names[index]!, 0x01000193)) + 0.5) / 2 ** 32
     const score = -(weights[index] ?? 1) / Math.log(uniform)
     if (score > bestScore) {
       best = index

@@ -122,19 +122,9 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     const reasons: string[] = []
     let last: LlmError | undefined
     for (;;) {
-      const able = lanes.filter((lane) => {
-        const reason = unfit(lane, demand)
-        if (reason !== undefined && !tried.has(lane)) reasons.push(`${lane.name}: ${reason}`)
-        return reason === undefined && !tried.has(lane)
-      })
+      const able = ableLanes(lanes, tried, demand, reasons)
       const nowMs = open.clock.nowMs()
-      const usable = able.filter((lane) => lane.breaker.peek(nowMs).granted)
-      const lane =
-        usable.length > 0
-          ? rules.choose(usable, request!)
-          : last === undefined
-            ? nearestRecovery(able, nowMs)
-            : undefined
+      const lane = nextLane(rules, able, request!, nowMs, last === undefined)
       if (lane === undefined) throw noneLeft(last, past, tried.size, reasons, lanes, nowMs)
       tried.add(lane)
       const alone = able.length === 1
@@ -232,20 +222,20 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     if (sum === undefined || calledTool || !mayGoOn || !BROKE_OFF.has(cause.kind)) throw cause
     const partial = sum.partial(source.facts())
     const restart = rules.onInterrupt === 'restart'
-    const nowMs = open.clock.nowMs()
+    const demand = demandOf(request!)
     const lanes = restart
       ? rules.lanes
       : rules.lanes.filter(
-          ({ options: { continuation }, breaker }) =>
-            continuation !== undefined && breaker.peek(nowMs).granted,
+          (one) => one.options.continuation !== undefined && unfit(one, demand) === undefined,
         )
-    if (lanes.length === 0) throw cause
+    const nowMs = open.clock.nowMs()
+    if (!restart && !lanes.some(({ breaker }) => breaker.peek(nowMs).granted)) throw cause
     const error = source.fail(thrown, partial, true)
     source.ended?.({ error })
     past.push(...source.facts().attempts)
     open.tell('onRetry', { attempt: past.length, delayMs: 0, error: open.redactor.error(error).summary() })
     if (restart) {
-      answering = await tryLanes(open, lanes, input, demandOf(request!))
+      answering = await tryLanes(open, lanes, input, demand)
       return [{ type: 'restart', error: error.summary() }, ...take()]
     }
     answering = await tryContinuing(open, lanes, lane, partial)
@@ -256,7 +246,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     return take()
   }
 
-  /** The lane it broke off at first: it knows the prompt already. */
+  /** The lane it broke off at first: it knows the prompt already. Without a lane that may be asked, the error stands. */
   async function tryContinuing(
     open: Call,
     lanes: readonly Lane[],
@@ -266,6 +256,8 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     const ordered = [...lanes].sort((a, b) => Number(b.name === broken.name) - Number(a.name === broken.name))
     let last: unknown
     for (const lane of ordered) {
+      // Asked anew before each: while one lane was tried, other calls may have found out that the next is down.
+      if (!lane.breaker.peek(open.clock.nowMs()).granted) continue
       try {
         return await tryLane(
           open,
@@ -394,6 +386,37 @@ function hooksOfAttempts(hooks: Options['hooks']): Hooks[] {
     onResponse: (info) => hook.onResponse?.(info),
     onHookError: (error) => hook.onHookError?.(error),
   }))
+}
+
+/** The lanes not tried yet that can take the request; why the others cannot is added to `reasons`. */
+export function ableLanes(
+  lanes: readonly Lane[],
+  tried: ReadonlySet<Lane>,
+  demand: Demand,
+  reasons: string[],
+): Lane[] {
+  return lanes.filter((lane) => {
+    if (tried.has(lane)) return false
+    const reason = unfit(lane, demand)
+    if (reason !== undefined) reasons.push(`${lane.name}: ${reason}`)
+    return reason === undefined
+  })
+}
+
+/**
+ * The lane to ask next.
+ * @param anyway with every breaker open, one is asked all the same.
+ */
+export function nextLane(
+  rules: Rules,
+  able: readonly Lane[],
+  request: Request,
+  nowMs: number,
+  anyway: boolean,
+): Lane | undefined {
+  const usable = able.filter(({ breaker }) => breaker.peek(nowMs).granted)
+  if (usable.length > 0) return rules.choose(usable, request)
+  return anyway ? nearestRecovery(able, nowMs) : undefined
 }
 
 /** With everything open, the target whose breaker ends first. */

@@ -35,7 +35,7 @@ import type {
 } from '../types.ts'
 import { createBreaker, outcomeOf } from './breaker.ts'
 import type { BreakerOptions, BreakerState } from './breaker.ts'
-import { createPeakEwma, createWeighted, powerOfTwo, rendezvous } from './pick.ts'
+import { createPeakEwma, createWeighted, fnv1a, powerOfTwo, prefixHash, rendezvous } from './pick.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
 import { openRouted } from './routed.ts'
@@ -121,16 +121,14 @@ const AFFINITY_CHARACTERS = 4_000
 const EXPECTED_OUTPUT_TOKENS = 500
 
 /**
- * A router; see the file's head for what it tries when.
+ * Options → what a call needs of them.
  * @throws LlmError `config` for targets or options that cannot be meant.
  */
-export function createRouter(routerOptions: RouterOptions): Router {
-  const options: RouterOptions = ownOptions(routerOptions)
+export function createRules(options: RouterOptions): Rules {
   const { strategy = 'fallback', prices, clock = systemClock, random = Math.random } = options
-  const retry = options.retry === false ? undefined : options.retry
-  const lanesOf = (targets: readonly (string | Target | Client)[] | undefined): Lane[] =>
-    (targets ?? []).map((target, index) => createLane(target, index, options, random))
-  const lanes = lanesOf(options.targets)
+  const chainOf = (targets: readonly (string | Target | Client)[] = []): Lane[] =>
+    targets.map((target, index) => ({ ...createLane(target, index, options, random), at: -1 }))
+  const lanes = (options.targets ?? []).map((target, index) => createLane(target, index, options, random))
   if (lanes.length === 0) throw config('A router needs at least one target.')
   if (!['fallback', 'weighted', 'fastest', 'cheapest'].includes(strategy)) {
     throw config(`There is no strategy ${String(strategy)}: use fallback, weighted, fastest or cheapest.`)
@@ -138,16 +136,16 @@ export function createRouter(routerOptions: RouterOptions): Router {
   if (strategy === 'cheapest' && prices === undefined) throw config('The strategy cheapest needs prices.')
 
   const weighted = createWeighted(lanes.map(({ weight }) => weight))
-  const names = lanes.map(({ name }) => name)
+  const names = lanes.map(({ name }) => fnv1a(name))
   const weights = lanes.map(({ weight }) => weight)
 
   function choose(usable: readonly Lane[], request: Request): Lane {
     const first = usable[0]!
-    const indices = usable.map((lane) => lanes.indexOf(lane))
     // Chains of their own are kept in their order; so is `fallback`.
-    if (strategy === 'fallback' || usable.length === 1 || indices.includes(-1)) return first
+    if (strategy === 'fallback' || usable.length === 1 || first.at < 0) return first
+    const indices = usable.map(({ at }) => at)
     if (strategy === 'cheapest') return cheapest(usable, request, prices!)
-    const prefix = affinityPrefix(request, options.affinity ?? true)
+    const prefix = affinityHash(request, options.affinity ?? true)
     if (prefix !== undefined) return lanes[rendezvous(prefix, indices, names, weights)]!
     if (strategy === 'weighted') return lanes[weighted(indices)]!
     const nowMs = clock.nowMs()
@@ -155,15 +153,26 @@ export function createRouter(routerOptions: RouterOptions): Router {
     return lanes[powerOfTwo(indices, cost, random)]!
   }
 
-  const rules: Rules = {
+  return {
     lanes,
-    contextLength: lanesOf(options.fallbacks?.contextLength),
-    contentFilter: lanesOf(options.fallbacks?.contentFilter),
+    contextLength: chainOf(options.fallbacks?.contextLength),
+    contentFilter: chainOf(options.fallbacks?.contentFilter),
     choose,
-    policy: retryPolicy(options.retry === false ? false : retry),
+    policy: retryPolicy(options.retry),
     failover: new Set([...FAILOVER, ...(options.fallbacks?.on ?? [])]),
     onInterrupt: options.onInterrupt ?? 'throw',
   }
+}
+
+/**
+ * A router; see the file's head for what it tries when.
+ * @throws LlmError `config` for targets or options that cannot be meant.
+ */
+export function createRouter(routerOptions: RouterOptions): Router {
+  const options: RouterOptions = ownOptions(routerOptions)
+  const { prices, clock = systemClock, random = Math.random } = options
+  const rules = createRules(options)
+  const { lanes } = rules
 
   const source = (input: Input, given?: Options): RunSource =>
     openRouted(rules, input, { clock, random, ...(prices === undefined ? {} : { prices }), ...given })
@@ -207,6 +216,7 @@ function createLane(
   const budget = options.retry === false ? undefined : options.retry?.budget
   return {
     ...read,
+    at: index,
     breaker: createBreaker(
       thresholds,
       random,
@@ -238,19 +248,30 @@ function cheapest(usable: readonly Lane[], request: Request, prices: Prices): La
   return best
 }
 
-/** What caches key on: the start of the conversation, which its later turns share. */
-function affinityPrefix(
+/**
+ * What caches key on: the start of the conversation, which its later turns share. Tools by name and other parts by type:
+ * writing out a schema or a picture for every pick would cost more than the call. Undefined: too short to be cached.
+ */
+function affinityHash(
   request: Request,
   affinity: boolean | ((request: Request) => string),
-): string | undefined {
+): number | undefined {
   if (affinity === false) return undefined
-  if (typeof affinity === 'function') return affinity(request)
-  let prefix = (request.system ?? '') + (request.tools === undefined ? '' : JSON.stringify(request.tools))
-  for (const { role, content } of request.messages) {
-    if (prefix.length >= AFFINITY_CHARACTERS) break
-    prefix += role + (typeof content === 'string' ? content : JSON.stringify(content))
+  if (typeof affinity === 'function') return fnv1a(affinity(request))
+  let hash = 0
+  let characters = 0
+  const add = (text: string): void => {
+    hash = prefixHash(text, AFFINITY_CHARACTERS - characters, hash)
+    characters += text.length
   }
-  return prefix.length < AFFINITY_CHARACTERS ? undefined : prefix.slice(0, AFFINITY_CHARACTERS)
+  add(request.system ?? '')
+  for (const one of request.tools ?? []) add('name' in one ? one.name : one.type)
+  for (const { content } of request.messages) {
+    if (characters >= AFFINITY_CHARACTERS) break
+    if (typeof content === 'string') add(content)
+    else for (const part of content) add(part.type === 'text' ? part.text : part.type)
+  }
+  return characters < AFFINITY_CHARACTERS ? undefined : hash
 }
 
 /** Vectors of different models do not compare: only targets of the first one's model are tried. */

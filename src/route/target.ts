@@ -42,6 +42,8 @@ export interface Target extends Options {
 export interface Lane {
   name: string
   weight: number
+  /** Its place in the router's own list; -1 in a chain of its own. */
+  at: number
   options: Target
   /** Resolved on first use. */
   client(): Client | Promise<Client>

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createPeakEwma, createWeighted, fnv1a, powerOfTwo, rendezvous } from '../../src/route/pick.ts'
+import {
+  createPeakEwma,
+  createWeighted,
+  fnv1a,
+  powerOfTwo,
+  prefixHash,
+  rendezvous,
+} from '../../src/route/pick.ts'
 
 /** A small seeded generator (mulberry32), so that a failure replays. */
 function seeded(seed: number): () => number {
@@ -92,12 +99,12 @@ describe('power of two choices', () => {
 })
 
 describe('rendezvous', () => {
-  const names = ['a/x', 'b/y', 'c/z']
+  const names = ['a/x', 'b/y', 'c/z'].map((name) => fnv1a(name))
 
   it('is stable, and moves only the prefixes of a target that disappears', () => {
     for (let prefix = 0; prefix < 500; prefix++) {
-      const all = rendezvous(`prefix ${prefix}`, [0, 1, 2], names, [1, 1, 1])
-      const without2 = rendezvous(`prefix ${prefix}`, [0, 1], names, [1, 1, 1])
+      const all = rendezvous(fnv1a(`prefix ${prefix}`), [0, 1, 2], names, [1, 1, 1])
+      const without2 = rendezvous(fnv1a(`prefix ${prefix}`), [0, 1], names, [1, 1, 1])
       if (all !== 2) expect(without2).toBe(all)
     }
   })
@@ -105,8 +112,16 @@ describe('rendezvous', () => {
   it('follows the weights', () => {
     const counts = [0, 0, 0]
     for (let prefix = 0; prefix < 6_000; prefix++)
-      counts[rendezvous(`p${prefix}`, [0, 1, 2], names, [1, 2, 3])]!++
+      counts[rendezvous(fnv1a(`p${prefix}`), [0, 1, 2], names, [1, 2, 3])]!++
     expect(counts.map((count) => Math.round((count / 6_000) * 12))).toEqual([2, 4, 6])
+  })
+
+  it('reads a prefix and nothing behind it', () => {
+    const system = 'manual 1 '.repeat(500)
+    expect(prefixHash(`${system}and so on`, 4_000, 0)).toBe(prefixHash(`${system}or else`, 4_000, 0))
+    const hashes = Array.from({ length: 100 }, (_, at) => prefixHash(`manual ${at} `.repeat(500), 4_000, 0))
+    expect(new Set(hashes).size).toBe(100)
+    expect(prefixHash('abcd', 4_000, 1)).not.toBe(prefixHash('abcd', 4_000, 2))
   })
 
   it('hashes like FNV-1a', () => {
