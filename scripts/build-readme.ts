@@ -1,6 +1,6 @@
 /**
- * Fills the generated parts of README.md: the printed output of its first program, the provider table, the error table,
- * the sizes. Each stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+ * Fills the generated parts of README.md: the printed output of its first program, the provider table, the error
+ * table, what is tried again, the sizes. Each stands between `<!-- NAME -->` and `<!-- /NAME -->`.
  *
  *     npx tsx scripts/build-readme.ts            rewrites them
  *     npx tsx scripts/build-readme.ts --check    fails when one, sizes aside, is not what the code says now
@@ -15,6 +15,7 @@ import { outcomeOf } from '../src/route/breaker.ts'
 import type { ErrorKind } from '../src/errors.ts'
 import { LlmError } from '../src/errors.ts'
 import { ENTRIES, measure } from './check-size.ts'
+import { retries } from './readme-retries.ts'
 import { serveTiny } from './serve-tiny.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -127,6 +128,7 @@ const put = (name: string, text: string): void => {
 put('output', await output(readme))
 put('providers', providers())
 put('errors', errors())
+put('retries', retries())
 // Sizes move with every edit; check:size is what holds them.
 if (!process.argv.includes('--check')) put('sizes', await sizes())
 

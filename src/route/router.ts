@@ -100,7 +100,7 @@ export interface Router extends Client {
 }
 
 /** Kinds that are about the target; the others would fail the same way elsewhere. */
-const FAILOVER: readonly ErrorKind[] = [
+export const FAILOVER: readonly ErrorKind[] = [
   'connect',
   'timeout',
   'protocol',
