@@ -18,7 +18,8 @@
  *             a dead target, 1,000 callers: 4.00 times the load, 3.00 times the load with three tries; here 1.21 times the load
  *   one owner the router retries, its clients do not (router.ts) —
  *             three layers of the five lines around each other: 64 requests for one call; here 3
- * and somewhere else to go (pick.ts). To read in this order: router, routed, breaker, retry-budget, pick, target.
+ * and somewhere else to go (pick.ts). To read in this order: router, routed, breaker, retry-budget, pick, target;
+ * then what is imported by whoever wants it: pace, budget, hedge.
  */
 
 export { createRouter } from './router.ts'
@@ -27,3 +28,10 @@ export type { Capability, Target } from './target.ts'
 export type { BreakerOptions, BreakerState } from './breaker.ts'
 export type { Interrupt } from './routed.ts'
 export type { RetryBudgetOptions } from './retry-budget.ts'
+export { budget } from './budget.ts'
+export type { Budget, BudgetOptions } from './budget.ts'
+export { hedge } from './hedge.ts'
+export type { Hedge, HedgeOptions, Race } from './hedge.ts'
+export { pace } from './pace.ts'
+export type { PaceLimits, PaceOptions } from './pace.ts'
+export type { Gate, GateAttempt, GateOutcome, Leave } from './gate.ts'

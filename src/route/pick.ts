@@ -89,7 +89,8 @@ export function fnv1a(text: string): number {
 export function prefixHash(text: string, length: number, seed: number): number {
   const end = Math.min(text.length, length)
   let hash = seed ^ 0x811c9dc5
-  for (let at = 0; at < end; at += 16 + (hash >>> 28)) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  for (let at = 0; at < end; at += 16 + (hash >>> 28))
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return hash >>> 0
 }
 

@@ -36,8 +36,10 @@ import type {
 } from '../types.ts'
 import { outcomeOf } from './breaker.ts'
 import type { Permit } from './breaker.ts'
+import type { Gate, GateOutcome, Leave } from './gate.ts'
+import type { Hedge } from './hedge.ts'
 import { FAST_FAILURE_PENALTY_MS } from './pick.ts'
-import { demandOf, sourceOf, unfit } from './target.ts'
+import { demandOf, modelOf, sourceOf, unfit } from './target.ts'
 import type { Demand, Lane } from './target.ts'
 
 /** What to do when an answer breaks off after content was delivered. `prompt` is the further user turn that asks for the rest. */
@@ -55,6 +57,9 @@ export interface Rules {
   /** Kinds that are about the target, so that another one may do better. */
   failover: ReadonlySet<ErrorKind>
   onInterrupt: Interrupt
+  /** Passed in this order by every attempt. */
+  gates: readonly Gate[]
+  hedge: Hedge | undefined
 }
 
 /** Asks for the rest in words; a caller whose users write another language passes their own. */
@@ -68,6 +73,8 @@ interface Answering {
   /** When it was asked, in ms after the call began. */
   offsetMs: number
   held: readonly StreamEvent[] | undefined
+  /** Undefined when nobody has to be told how it ends. */
+  leave: Leave | undefined
   /** Counted as in flight until it ends, in whatever way. */
   counted: boolean
 }
@@ -106,7 +113,10 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     })
     if (cancelled !== undefined) call.cancel(cancelled)
     call.tell('onRequest', { request })
-    answering = await tryLanes(call, rules.lanes, input, demandOf(request))
+    const demand = demandOf(request)
+    answering = await (rules.hedge === undefined
+      ? tryLanes(call, rules.lanes, input, demand)
+      : tryHedged(call, rules.hedge, demand))
     call.tell('onFirstEvent', { firstTokenMs: call.clock.nowMs() - call.startMs })
   }
 
@@ -116,9 +126,9 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     first: readonly Lane[],
     asked: Input,
     demand: Demand,
+    tried = new Set<Lane>(),
   ): Promise<Answering> {
     let lanes = first
-    const tried = new Set<Lane>()
     const reasons: string[] = []
     let last: LlmError | undefined
     for (;;) {
@@ -146,6 +156,61 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     }
   }
 
+  /** As above, twice when the first takes long: the lanes tried are shared, so that no one is asked by both. */
+  function tryHedged(open: Call, hedge: Hedge, demand: Demand): Promise<Answering> {
+    const tried = new Set<Lane>()
+    return hedge.race<Answering>({
+      clock: open.clock,
+      signal: open.signal,
+      start(signal) {
+        const nowMs = open.clock.nowMs()
+        const free = ableLanes(rules.lanes, tried, demand, []).some(
+          ({ breaker }) => breaker.peek(nowMs).granted,
+        )
+        return tried.size > 0 && !free
+          ? undefined
+          : tryLanes({ ...open, signal }, rules.lanes, input, demand, tried)
+      },
+      target: () => [...tried][0]?.name ?? '',
+      winner: ({ lane }) => lane.name,
+      discard(late) {
+        const error = new LlmError({ kind: 'aborted', message: 'Another target answered first.' })
+        const { usage, attempts: made } = late.source.facts()
+        past.push(...made)
+        letGo(late, { usage, billed: true })
+        late.source.cancel(error)
+        late.source.ended?.({ error })
+      },
+    })
+  }
+
+  /** All gates, or none: who is refused at one has left the others. */
+  async function passGates(open: Call, lane: Lane): Promise<Leave> {
+    const leaves: Leave[] = []
+    const leave: Leave = (outcome) => {
+      for (const one of leaves.splice(0)) one(outcome)
+    }
+    try {
+      for (const gate of rules.gates) {
+        leaves.push(
+          await gate.enter({
+            target: lane.name,
+            ...modelOf(lane),
+            request: request!,
+            inputTokens: demandOf(request!).tokens,
+            clock: open.clock,
+            signal: open.signal,
+            leftMs: open.leftMs(),
+          }),
+        )
+      }
+      return leave
+    } catch (refused) {
+      leave({ usage: undefined, billed: false })
+      throw refused
+    }
+  }
+
   /** One lane, as often as the policy, its budget and its breaker let us. */
   async function tryLane(open: Call, lane: Lane, asked: Input, alone: boolean): Promise<Answering> {
     const { clock } = open
@@ -158,27 +223,36 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       if (!acquired.granted && failure !== undefined && !alone) throw failure
       // The panic pick goes out without a permit; it is booked as an ordinary call.
       const permit: Permit = acquired.granted ? acquired : { granted: true, probe: false }
-      const startMs = clock.nowMs()
+      let startMs = clock.nowMs()
       lane.inFlight++
       let source: RunSource | undefined
+      let leave: Leave | undefined
       try {
+        if (rules.gates.length > 0) {
+          leave = await passGates(open, lane)
+          startMs = clock.nowMs()
+        }
         source = sourceOf(await lane.client(), asked, childOptions(open, options))
         const held = await source.next()
         bookDelay(source, delayMs)
         lane.breaker.record('success', permit, clock.nowMs())
         lane.ttft.observe(clock.nowMs() - startMs, clock.nowMs())
-        return { lane, source, offsetMs: startMs - open.startMs, held: held ?? [], counted: true }
+        return { lane, source, offsetMs: startMs - open.startMs, held: held ?? [], leave, counted: true }
       } catch (thrown) {
         lane.inFlight--
         const nowMs = clock.nowMs()
         const error = failed(source, thrown)
+        let made: Attempt[] = []
         if (source !== undefined) {
           bookDelay(source, delayMs)
-          past.push(...source.facts().attempts)
+          made = source.facts().attempts
+          past.push(...made)
         }
+        leave?.({ usage: error.usage, billed: made.at(-1)?.maybeBilled ?? false })
         // A connection that died in the pool says nothing of the target; two in a row would.
         const stale = error.code === STALE_CONNECTION && tries === 1
-        const outcome = open.signal.aborted || stale ? 'ignored' : outcomeOf(error)
+        // Nor does what a gate of ours refused.
+        const outcome = open.signal.aborted || stale || source === undefined ? 'ignored' : outcomeOf(error)
         lane.breaker.record(outcome, permit, nowMs, outcome === 'throttled' ? error.retryAfterMs : undefined)
         if (open.signal.aborted) throw open.signal.reason
         if (outcome === 'failure' || outcome === 'throttled') {
@@ -210,7 +284,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     const open = call!
     const { lane, source } = answering!
     const cause = asError(thrown)
-    release()
+    letGo(answering!, { usage: source.facts().usage, billed: true })
     if (open.signal.aborted) throw open.signal.reason
     lane.breaker.record(
       outcomeOf(cause) === 'ignored' ? 'ignored' : 'failure',
@@ -278,12 +352,6 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     return [...new Set([...past, ...(answering?.source.facts().attempts ?? [])])]
   }
 
-  function release(): void {
-    if (answering?.counted !== true) return
-    answering.counted = false
-    answering.lane.inFlight--
-  }
-
   function take(): readonly StreamEvent[] {
     const events = answering?.held ?? []
     if (answering !== undefined) answering.held = undefined
@@ -336,7 +404,14 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     ended(outcome) {
       if (ended) return
       ended = true
-      release()
+      if (answering !== undefined) {
+        letGo(
+          answering,
+          'error' in outcome
+            ? { usage: outcome.error.usage, billed: true }
+            : { usage: outcome.completion.usage, cost: outcome.completion.cost, billed: true },
+        )
+      }
       answering?.source.ended?.(outcome)
       if (call === undefined) return
       call.end()
@@ -344,6 +419,14 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       else call.tell('onFinish', { completion: outcome.completion })
     },
   }
+}
+
+/** Once, when an answer has ended, or nobody wants it any more. */
+function letGo(answer: Answering, outcome: GateOutcome): void {
+  if (!answer.counted) return
+  answer.counted = false
+  answer.lane.inFlight--
+  answer.leave?.(outcome)
 }
 
 /** The pause was the router's; the target's own record begins after it. In place: the attempt is still being written. */

@@ -35,12 +35,14 @@ import type {
 } from '../types.ts'
 import { createBreaker, outcomeOf } from './breaker.ts'
 import type { BreakerOptions, BreakerState } from './breaker.ts'
+import type { Gate } from './gate.ts'
+import type { Hedge } from './hedge.ts'
 import { createPeakEwma, createWeighted, fnv1a, powerOfTwo, prefixHash, rendezvous } from './pick.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import type { RetryBudgetOptions } from './retry-budget.ts'
 import { openRouted } from './routed.ts'
 import type { Interrupt, Rules } from './routed.ts'
-import { demandOf, readTarget } from './target.ts'
+import { demandOf, modelOf, readTarget } from './target.ts'
 import type { Lane, Target } from './target.ts'
 
 /** See {@link createRouter}. */
@@ -73,6 +75,12 @@ export interface RouterOptions {
    * prefixes of 4,000 characters and more, about where providers begin to cache. A function names the prefix itself.
    */
   affinity?: boolean | ((request: Request) => string)
+  /** `pace({ requestsPerMinute: 500 })`: attempts wait their turn below the limits of their target. */
+  pace?: Gate
+  /** `budget({ dollars: 5, prices })`: no attempt is sent that could overspend it. */
+  budget?: Gate
+  /** `hedge()`: a second target is asked when the first takes unusually long. */
+  hedge?: Hedge
   /** Needed by `cheapest`; also prices every completion whose call brings no list of its own. */
   prices?: Prices
   /** Default: the runtime's. */
@@ -114,6 +122,29 @@ export const FAILOVER: readonly ErrorKind[] = [
   'all-targets-failed',
 ]
 
+/** Options that are values with code in them, and the function each must have. */
+const VALUES = [
+  ['pace', 'enter'],
+  ['budget', 'enter'],
+  ['hedge', 'race'],
+] as const
+
+const KNOWN: readonly string[] = [
+  'targets',
+  'strategy',
+  'fallbacks',
+  'retry',
+  'breaker',
+  'onInterrupt',
+  'affinity',
+  'prices',
+  'clock',
+  'random',
+  'pace',
+  'budget',
+  'hedge',
+]
+
 /** About 1,024 tokens: the shortest prefix that the large providers cache. */
 const AFFINITY_CHARACTERS = 4_000
 
@@ -129,6 +160,15 @@ export function createRules(options: RouterOptions): Rules {
   const chainOf = (targets: readonly (string | Target | Client)[] = []): Lane[] =>
     targets.map((target, index) => ({ ...createLane(target, index, options, random), at: -1 }))
   const lanes = (options.targets ?? []).map((target, index) => createLane(target, index, options, random))
+  for (const name of Object.keys(options)) {
+    // Ignored in silence, a budget is not one.
+    if (!KNOWN.includes(name)) throw config(`A router has no option ${name}.`)
+  }
+  for (const [name, verb] of VALUES) {
+    const value = options[name] as Record<string, unknown> | undefined
+    if (value !== undefined && typeof value[verb] !== 'function')
+      throw config(`${name} takes what ${name}({ … }) of llmswap/router returns.`)
+  }
   if (lanes.length === 0) throw config('A router needs at least one target.')
   if (!['fallback', 'weighted', 'fastest', 'cheapest'].includes(strategy)) {
     throw config(`There is no strategy ${String(strategy)}: use fallback, weighted, fastest or cheapest.`)
@@ -161,6 +201,8 @@ export function createRules(options: RouterOptions): Rules {
     policy: retryPolicy(options.retry),
     failover: new Set([...FAILOVER, ...(options.fallbacks?.on ?? [])]),
     onInterrupt: options.onInterrupt ?? 'throw',
+    gates: [options.budget, options.pace].filter((gate) => gate !== undefined),
+    hedge: options.hedge,
   }
 }
 
@@ -233,13 +275,9 @@ function cheapest(usable: readonly Lane[], request: Request, prices: Prices): La
   let best = usable[0]!
   let bestPrice = Infinity
   for (const lane of usable) {
-    const { provider, model = '' } = lane.options
-    const slash = model.indexOf('/')
-    const named =
-      typeof provider === 'object' ? provider.name : (provider ?? model.slice(0, Math.max(0, slash)))
-    const bare = provider === undefined ? model.slice(slash + 1) : model
+    const { provider, model } = modelOf(lane)
     // An unknown price comes last, but before nothing at all.
-    const price = prices.price(usage, bare, named).total ?? Number.MAX_VALUE
+    const price = prices.price(usage, model, provider).total ?? Number.MAX_VALUE
     if (price < bestPrice) {
       best = lane
       bestPrice = price

@@ -150,6 +150,15 @@ function foreignSource(run: CompletionStream): RunSource {
   }
 }
 
+/** Provider and model of a target, as far as its options say; both empty for a client. */
+export function modelOf({ options }: Lane): { provider: string; model: string } {
+  const { provider, model = '' } = options
+  if (provider !== undefined)
+    return { provider: typeof provider === 'object' ? provider.name : provider, model }
+  const slash = model.indexOf('/')
+  return { provider: model.slice(0, Math.max(0, slash)), model: model.slice(slash + 1) }
+}
+
 // ------------------------------------------------------------------------------------------- abilities
 
 /** What a request asks of a model. */
