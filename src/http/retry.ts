@@ -97,10 +97,13 @@ export function retryDelayMs(
   const throttled = failure.kind === 'rate-limit' || failure.kind === 'overloaded'
   const pauseMs =
     hintMs === undefined ? backoffMs(policy, tries, throttled, random) : hintMs * (1 + HINT_JITTER * random())
-  // A connection that died in the pool: a new one is as good now as later.
-  const atOnce = failure.code === STALE_CONNECTION && tries === 1
-  const delayMs = Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), atOnce ? 0 : pauseMs)
+  const delayMs = Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), diedInPool(failure, tries) ? 0 : pauseMs)
   return delayMs < leftMs ? delayMs : undefined
+}
+
+/** A connection that died in the pool says nothing of the server: a new one is as good now as later. Two in a row would. */
+export function diedInPool(failure: LlmError, tries: number): boolean {
+  return failure.code === STALE_CONNECTION && tries === 1
 }
 
 /** A name that does not resolve and a server that answers nonsense get one more chance, not two. */

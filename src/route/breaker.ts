@@ -176,7 +176,7 @@ export function createBreaker(
           if (untilMs > was.untilMs) current = { ...was, untilMs }
         } else current = { state: 'cooling', untilMs }
       } else if (outcome === 'unusable')
-        current = { state: 'unusable', untilMs: nowMs + (hintMs ?? unusableMs) }
+        current = { state: 'unusable', untilMs: nowMs + Math.max(unusableMs, hintMs ?? 0) }
       else if (was.state === 'half-open' && probe) {
         if (outcome === 'failure') open(nowMs, Math.min(was.openMs * 2, maxOpenMs))
         else if (outcome === 'success') {

@@ -17,9 +17,8 @@ import { LlmError } from '../errors.ts'
 import type { Call } from '../http/call.ts'
 import { openCall } from '../http/call.ts'
 import { sleep } from '../http/clock.ts'
-import { retryDelayMs } from '../http/retry.ts'
+import { diedInPool, retryDelayMs } from '../http/retry.ts'
 import type { RetryPolicy } from '../http/retry.ts'
-import { STALE_CONNECTION } from '../http/transport.ts'
 import { createRequest, ownOptions } from '../request.ts'
 import { createAccumulator } from '../stream/accumulate.ts'
 import type { Accumulator, Facts } from '../stream/accumulate.ts'
@@ -85,7 +84,8 @@ const CHOSEN_BY_ROUTER = ['provider', 'model', 'apiKey', 'baseURL'] as const
 /** A call, not yet begun: the first `next()` does that, so that `stream()` never throws. */
 export function openRouted(rules: Rules, input: Input, given: Options | undefined): RunSource {
   const options: Options = ownOptions(given)
-  const past: Attempt[] = []
+  /** Everything that was asked, in order; also what lost a race, whose end nobody waits for. */
+  const asked: RunSource[] = []
   let call: Call | undefined
   let request: Request | undefined
   let answering: Answering | undefined
@@ -124,7 +124,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
   async function tryLanes(
     open: Call,
     first: readonly Lane[],
-    asked: Input,
+    prompt: Input,
     demand: Demand,
     tried = new Set<Lane>(),
   ): Promise<Answering> {
@@ -135,11 +135,11 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       const able = ableLanes(lanes, tried, demand, reasons)
       const nowMs = open.clock.nowMs()
       const lane = nextLane(rules, able, request!, nowMs, last === undefined)
-      if (lane === undefined) throw noneLeft(last, past, tried.size, reasons, lanes, nowMs)
+      if (lane === undefined) throw noneLeft(last, attempts(), tried.size, reasons, lanes, nowMs)
       tried.add(lane)
       const alone = able.length === 1
       try {
-        return await tryLane(open, lane, asked, alone)
+        return await tryLane(open, lane, prompt, alone)
       } catch (thrown) {
         if (!LlmError.is(thrown) || open.signal.aborted) throw thrown
         last = thrown
@@ -175,9 +175,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       winner: ({ lane }) => lane.name,
       discard(late) {
         const error = new LlmError({ kind: 'aborted', message: 'Another target answered first.' })
-        const { usage, attempts: made } = late.source.facts()
-        past.push(...made)
-        letGo(late, { usage, billed: true })
+        letGo(late, { usage: late.source.facts().usage, billed: true })
         late.source.cancel(error)
         late.source.ended?.({ error })
       },
@@ -212,7 +210,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
   }
 
   /** One lane, as often as the policy, its budget and its breaker let us. */
-  async function tryLane(open: Call, lane: Lane, asked: Input, alone: boolean): Promise<Answering> {
+  async function tryLane(open: Call, lane: Lane, prompt: Input, alone: boolean): Promise<Answering> {
     const { clock } = open
     let delayMs = 0
     let failure: LlmError | undefined
@@ -232,7 +230,8 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
           leave = await passGates(open, lane)
           startMs = clock.nowMs()
         }
-        source = sourceOf(await lane.client(), asked, childOptions(open, options))
+        source = sourceOf(await lane.client(), prompt, childOptions(open, options))
+        asked.push(source)
         const held = await source.next()
         bookDelay(source, delayMs)
         lane.breaker.record('success', permit, clock.nowMs())
@@ -242,18 +241,15 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
         lane.inFlight--
         const nowMs = clock.nowMs()
         const error = failed(source, thrown)
-        let made: Attempt[] = []
-        if (source !== undefined) {
-          bookDelay(source, delayMs)
-          made = source.facts().attempts
-          past.push(...made)
-        }
-        leave?.({ usage: error.usage, billed: made.at(-1)?.maybeBilled ?? false })
-        // A connection that died in the pool says nothing of the target; two in a row would.
-        const stale = error.code === STALE_CONNECTION && tries === 1
-        // Nor does what a gate of ours refused.
-        const outcome = open.signal.aborted || stale || source === undefined ? 'ignored' : outcomeOf(error)
-        lane.breaker.record(outcome, permit, nowMs, outcome === 'throttled' ? error.retryAfterMs : undefined)
+        if (source !== undefined) bookDelay(source, delayMs)
+        leave?.({
+          usage: error.usage,
+          billed: source?.facts().attempts.at(-1)?.maybeBilled ?? false,
+        })
+        // A connection that died in the pool, or a refusal by a gate of ours, says nothing of the target.
+        const ours = open.signal.aborted || source === undefined || diedInPool(error, tries)
+        const outcome = ours ? 'ignored' : outcomeOf(error)
+        lane.breaker.record(outcome, permit, nowMs, error.retryAfterMs)
         if (open.signal.aborted) throw open.signal.reason
         if (outcome === 'failure' || outcome === 'throttled') {
           lane.ttft.observe(Math.max(nowMs - startMs, FAST_FAILURE_PENALTY_MS), nowMs)
@@ -306,8 +302,11 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     if (!restart && !lanes.some(({ breaker }) => breaker.peek(nowMs).granted)) throw cause
     const error = source.fail(thrown, partial, true)
     source.ended?.({ error })
-    past.push(...source.facts().attempts)
-    open.tell('onRetry', { attempt: past.length, delayMs: 0, error: open.redactor.error(error).summary() })
+    open.tell('onRetry', {
+      attempt: attempts().length,
+      delayMs: 0,
+      error: open.redactor.error(error).summary(),
+    })
     if (restart) {
       answering = await tryLanes(open, lanes, input, demand)
       return [{ type: 'restart', error: error.summary() }, ...take()]
@@ -347,9 +346,8 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     throw last
   }
 
-  /** Each once: when nothing could go on after a break, the answer that broke off is on record already. */
   function attempts(): Attempt[] {
-    return [...new Set([...past, ...(answering?.source.facts().attempts ?? [])])]
+    return asked.flatMap((source) => source.facts().attempts)
   }
 
   function take(): readonly StreamEvent[] {
@@ -389,7 +387,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     },
     facts() {
       const now = answering?.source.facts()
-      if (now === undefined) return { provider: 'router', model: '', attempts: past, raw: {} }
+      if (now === undefined) return { provider: 'router', model: '', attempts: attempts(), raw: {} }
       const { offsetMs } = answering!
       return { ...now, attempts: attempts(), ...later(now, offsetMs) }
     },

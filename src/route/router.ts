@@ -332,12 +332,21 @@ async function embedBySameModel(
     const permit = lane.breaker.acquire(clock.nowMs())
     if (!permit.granted && lane !== same.at(-1)) continue
     try {
-      return await (await lane.client()).embed(texts, { ...given, model: lane.options.model ?? model })
+      const result = await (
+        await lane.client()
+      ).embed(texts, { ...given, model: lane.options.model ?? model })
+      lane.breaker.record('success', permit, clock.nowMs())
+      return result
     } catch (thrown) {
       last = thrown
-      if (!LlmError.is(thrown)) throw thrown
-      lane.breaker.record(outcomeOf(thrown), permit, clock.nowMs(), thrown.retryAfterMs)
-      if (!failover.has(thrown.kind)) throw thrown
+      const outcome = LlmError.is(thrown) ? outcomeOf(thrown) : 'ignored'
+      lane.breaker.record(
+        outcome,
+        permit,
+        clock.nowMs(),
+        LlmError.is(thrown) ? thrown.retryAfterMs : undefined,
+      )
+      if (!LlmError.is(thrown) || !failover.has(thrown.kind)) throw thrown
     }
   }
   throw last

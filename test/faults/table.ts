@@ -143,11 +143,11 @@ const LIST: readonly (readonly [fault: string, expected: string, ...proof: strin
   ['observers that throw', 'reported once', 'client/client.test.ts'],
   ['the wall clock jumps', 'no matter', CLIENT],
   ['the machine sleeps mid-stream', 'timeout idle on waking', STREAM],
-  ['hedged requests', 'one result, the other aborted'],
+  ['hedged requests', 'one result, the other aborted', 'route/hedge.test.ts'],
   ['half-open, 50 callers', 'one probe', SECURITY, 'route/breaker.test.ts'],
   ['every target open', 'the one nearest recovery is asked', ROUTER],
-  ['a request larger than the bucket', 'never hangs'],
-  ['a budget of $1, 100 calls of $0.02', '≤ 50 started', 'batch/run.test.ts'],
+  ['a request larger than the bucket', 'sent alone when it is full; never hangs', 'route/pace.test.ts'],
+  ['a budget of $1, 100 calls of $0.02', '≤ 50 started', 'batch/run.test.ts', 'route/budget.test.ts'],
   // Security
   ['keys that headers cannot carry', 'config, not shown; a line end trimmed', CLIENT],
   ['headers of the caller', 'rejected', SECURITY],
@@ -168,8 +168,6 @@ const LIST: readonly (readonly [fault: string, expected: string, ...proof: strin
 
 /** Rows of features that do not exist. */
 const LATER: Readonly<Record<number, string>> = {
-  93: 'requests are not hedged',
-  96: 'requests are not paced by token buckets',
   104: 'no address that a server supplies is ever asked; batches of providers are not submitted',
   110: 'answers are not cached',
 }

@@ -425,6 +425,10 @@ describe('what a router refuses', () => {
     ['an unknown strategy', { targets: ['openai/x'], strategy: 'best' as never }],
     ['cheapest without prices', { targets: ['openai/x'], strategy: 'cheapest' }],
     ['a weight of 0', { targets: [{ provider: 'openai', weight: 0 }] }],
+    ['an option that does not exist', { targets: ['openai/x'], maxCost: 1 } as never],
+    ['a pace that is no gate', { targets: ['openai/x'], pace: { requestsPerMinute: 5 } as never }],
+    ['a budget that is no gate', { targets: ['openai/x'], budget: 5 as never }],
+    ['a hedge that is none', { targets: ['openai/x'], hedge: { afterMs: 5 } as never }],
   ])('%s, as kind config', (_, options) => {
     expect(() => createRouter(options)).toThrow(LlmError)
   })
