@@ -312,7 +312,7 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
       return [{ type: 'restart', error: error.summary() }, ...take()]
     }
     answering = await tryContinuing(open, lanes, lane, partial)
-    const shift = shiftParts(partial)
+    const shift = shiftParts(partial, answering.lane.options.continuation === 'prefill')
     const { source: next, held } = answering
     answering.source = { ...next, next: async () => (await next.next())?.flatMap(shift) }
     answering.held = held?.flatMap(shift)
@@ -446,15 +446,12 @@ const BROKE_OFF: ReadonlySet<ErrorKind> = /* @__PURE__ */ new Set<ErrorKind>([
 
 /** The caller's options for one target: its retry is off, its clock is ours, and it reports only what is its own. */
 function childOptions(call: Call, options: Options): Options {
-  const { timeouts, ...rest } = options
   return {
-    ...rest,
+    ...options,
     retry: false,
     signal: call.signal,
     clock: call.clock,
     random: call.random,
-    // The total is the call's, across all targets; it reaches this one through the signal.
-    ...(timeouts === undefined ? {} : { timeouts: { ...timeouts, total: false } }),
     hooks: hooksOfAttempts(options.hooks),
   }
 }
@@ -583,20 +580,30 @@ function continuation(
   const prompt = typeof onInterrupt === 'object' ? onInterrupt.prompt : CONTINUE_PROMPT
   // Several providers refuse a final assistant turn that ends in white space.
   const text = lane.options.continuation === 'prefill' ? partial.text.trimEnd() : partial.text
-  const messages: Message[] = [...request.messages, { role: 'assistant', content: text }]
-  if (lane.options.continuation === 'user-turn') messages.push({ role: 'user', content: prompt })
-  return { messages, ...(request.system === undefined ? {} : { system: request.system }) }
+  const messages: Message[] = [...request.messages]
+  // Where nothing was said yet there is nothing to go on from; an empty turn is refused by several providers.
+  if (text !== '') messages.push({ role: 'assistant', content: text })
+  if (text !== '' && lane.options.continuation === 'user-turn') {
+    messages.push({ role: 'user', content: prompt })
+  }
+  return ownOptions({ messages, system: request.system, tools: request.tools })
 }
 
 /** The first text of the continuation goes on with the last text of the answer; everything else comes after it. */
-function shiftParts(partial: PartialCompletion): (event: StreamEvent) => StreamEvent[] {
+function shiftParts(partial: PartialCompletion, trimmed: boolean): (event: StreamEvent) => StreamEvent[] {
   const { content } = partial.message
   const lastText = content.findLastIndex(({ type }) => type === 'text')
+  // What a prefill was trimmed of; a model that goes on from the trimmed text begins with it.
+  const space = trimmed ? partial.text.slice(partial.text.trimEnd().length) : ''
   let joined: number | undefined
   return (event) => {
     if (event.type === 'start') return []
     if (!('part' in event)) return [event]
-    if (event.type === 'text-delta' && lastText >= 0 && joined === undefined) joined = event.part
+    if (event.type === 'text-delta' && lastText >= 0 && joined === undefined) {
+      joined = event.part
+      if (space !== '' && event.text.startsWith(space)) event.text = event.text.slice(space.length)
+      if (event.text === '') return []
+    }
     const part = event.part === joined ? lastText : event.part + content.length
     // A closed part would replace the text it goes on with.
     if (event.type === 'part' && event.part === joined) return []

@@ -87,6 +87,29 @@ describe('breaker', () => {
     expect(breaker.acquire(1_000)).toEqual({ granted: true, probe: false })
   })
 
+  it('a late 429 does not shorten an open time', () => {
+    const breaker = createBreaker({}, () => 0)
+    fail(breaker, 5, 0)
+    breaker.record('throttled', closed, 1, 10)
+    expect(breaker.state(11)).toEqual({ state: 'open', openMs: 5_000, untilMs: 5_000 })
+  })
+
+  it('a hint longer than the pause of an unusable target is kept to, a shorter one is not', () => {
+    const breaker = createBreaker({}, () => 0)
+    breaker.record('unusable', closed, 0, 1_000)
+    expect(breaker.state(0)).toMatchObject({ untilMs: 300_000 })
+    breaker.record('unusable', closed, 0, 400_000)
+    expect(breaker.state(0)).toMatchObject({ untilMs: 400_000 })
+  })
+
+  it('forgets a slice that nothing has overwritten', () => {
+    const breaker = createBreaker({}, () => 0)
+    fail(breaker, 4, 0)
+    // Twelve slices later, in another slot: the four are out of the window.
+    breaker.record('failure', closed, 72_000)
+    expect(breaker.state(72_000).state).toBe('closed')
+  })
+
   it('stays away longer from a target that will refuse every call alike', () => {
     const breaker = createBreaker()
     breaker.record('unusable', closed, 0)

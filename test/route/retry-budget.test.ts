@@ -19,6 +19,21 @@ describe('retry budget', () => {
     expect(budget.withdraw(10_000)).toBe(true)
   })
 
+  it('ten tenths of a retry are one, however they add up in binary', () => {
+    const budget = createRetryBudget({ ratio: 0.1, reserve: 0 })
+    for (let second = 0; second < 10; second++) budget.deposit(second * 1_000)
+    expect(budget.withdraw(9_000)).toBe(true)
+    expect(budget.withdraw(9_000)).toBe(false)
+  })
+
+  it('forgets a slice that nothing has overwritten', () => {
+    const budget = createRetryBudget({ ratio: 1, reserve: 0 })
+    budget.deposit(0)
+    expect(budget.balance(9_999)).toBe(1)
+    // Twelve slices later it is another slot's turn.
+    expect(budget.balance(12_000)).toBe(0)
+  })
+
   it('agrees with a model that keeps every event, over random histories', () => {
     fc.assert(
       fc.property(
