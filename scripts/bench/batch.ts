@@ -222,7 +222,7 @@ const randomIds: Row = {
   unit: 'MB',
   rounds: 1,
   nodeFlags: ['--expose-gc'],
-  note: 'What it costs to know that an id occurs for the second time, and where it was the first: 12 bytes in a table that is two thirds to five sixths full, so 15 bytes a row. The client here is a function that answers at once.',
+  note: 'What it costs to know that an id occurs for the second time, and where it was the first: 12 bytes in a table that is two thirds to five sixths full, so about 16 bytes a row. The client here is a function that answers at once.',
   contestants: [
     { name: 'a million rows', prepare: memoryOf(MILLION, instantClient, randomRows, 'in use') },
     { name: 'a hundred thousand', prepare: memoryOf(100_000, instantClient, randomRows, 'in use') },

@@ -4,7 +4,7 @@
  * In:  ids in the order of the rows, and those of an earlier run. Out: whether an id is new, and if not, whose it was.
  * Ids that count up — `row-0`, `row-1` … as the default does, or `q-00017`, `q-00018` … — are kept as runs: a few numbers
  * for any number of rows. Each other id takes 12 bytes of a hash table that is never less than two thirds full once it
- * has grown: about 15 MB a million. Two different ids are taken for one when 72 bits of their digests agree: once in
+ * has grown: about 16 MB a million. Two different ids are taken for one when 72 bits of their digests agree: once in
  * 10^10 runs of a million rows. Not here: reading rows (rows.ts), checkpoints (checkpoint.ts).
  */
 

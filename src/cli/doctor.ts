@@ -32,7 +32,9 @@ export async function doctor(args: string[], io: Io): Promise<number> {
       io.write(`          ${keyNames[0] ?? ''} (${name})\n`)
     return EXIT.config
   }
-  const checks = await Promise.all(found.map(({ name }) => check(name, values.live, io)))
+  const checks = await Promise.all(
+    found.map(({ name, defaultModel }) => check(name, defaultModel, values.live, io)),
+  )
   const header = ['provider', 'key in', 'endpoint', 'clock', ...(values.live ? ['live call'] : [])]
   const rows = found.map(({ name, keyFoundIn = '' }, at) => [name, keyFoundIn, ...checks[at]!.cells])
   io.write(`\n${table([header, ...rows])}\n`)
@@ -41,10 +43,20 @@ export async function doctor(args: string[], io: Io): Promise<number> {
   return checks.every(({ problem }) => problem === undefined) ? EXIT.ok : EXIT.failed
 }
 
-async function check(name: string, live: boolean, io: Io): Promise<{ cells: string[]; problem?: string }> {
+async function check(
+  name: string,
+  defaultModel: string | undefined,
+  live: boolean,
+  io: Io,
+): Promise<{ cells: string[]; problem?: string }> {
   let url: URL
   try {
-    const { provider, model } = resolveProvider({ provider: name, env: io.env })
+    // Where a deployment has to be named, any name finds the host.
+    const { provider, model } = resolveProvider({
+      provider: name,
+      model: defaultModel ?? 'any',
+      env: io.env,
+    })
     const http: HttpRequest = provider.encode({
       model,
       messages: [{ role: 'user', content: 'hi' }],
@@ -53,7 +65,10 @@ async function check(name: string, live: boolean, io: Io): Promise<{ cells: stri
     })
     url = new URL(http.url)
   } catch (error) {
-    return { cells: ['', ''], problem: `${name}: ${LlmError.is(error) ? error.message : 'its codec failed'}` }
+    return {
+      cells: ['', '', ...(live ? [''] : [])],
+      problem: `${name}: ${LlmError.is(error) ? error.message : 'its codec failed'}`,
+    }
   }
   const probe = await reach(url.origin)
   const cells = [probe.text, probe.skewMs === undefined ? '' : skewText(probe.skewMs)]
@@ -61,7 +76,8 @@ async function check(name: string, live: boolean, io: Io): Promise<{ cells: stri
   if (probe.skewMs !== undefined && Math.abs(probe.skewMs) > SKEW_LIMIT_MS) {
     problem = `${name}: this machine's clock is off by ${duration(Math.abs(probe.skewMs))}; signed requests will be refused.`
   }
-  if (live) {
+  if (live && defaultModel === undefined) cells.push('needs a model: llmswap -p ' + name + ' -m …')
+  else if (live) {
     const result = await liveCall(name, io)
     cells.push(result.text)
     problem ??= result.problem

@@ -378,6 +378,20 @@ describe('batch', () => {
     expect(resumed.err).toContain('1 from before')
   })
 
+  it('refuses a line of more than 32 MiB by its number, and takes those around it', async () => {
+    const long = 'x'.repeat(33 * 1024 * 1024)
+    writeFileSync(
+      input(),
+      `{"id":"a","prompt":"one"}\n{"prompt":"${long}"}\n{"id":"b","prompt":"two"}\n${long}`,
+    )
+    const { code, err } = await run(['batch', input(), output(), ...here()])
+    expect(code).toBe(4)
+    expect(err).toContain('row-1: Line 2 of')
+    expect(err).toContain('row-3: Line 4 of')
+    expect(err).toContain('is longer than 33,554,432 bytes. It was not sent.')
+    expect(readFileSync(output(), 'utf8').match(/You said: (one|two)/g)).toHaveLength(4)
+  })
+
   it('reads its rows from a pipe as from a file', async () => {
     for (const [name, shell] of [
       ['-', (command: string) => `cat ${input()} | ${command}`],
@@ -561,6 +575,37 @@ describe('the program', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
     for (const args of [['--version'], ['-v']]) expect((await run(args)).out).toBe(`${version}\n`)
     expect((await run([...here(), '--', '--help'])).out).toBe('You said: --help\n')
+  })
+})
+
+describe('doctor, at the endpoints', () => {
+  const azure = (): Record<string, string> => ({
+    AZURE_OPENAI_API_KEY: 'azure-secret',
+    AZURE_OPENAI_ENDPOINT: baseURL.replace('/v1', ''),
+  })
+
+  it('finds an endpoint that answers, and a clock in step with it', async () => {
+    answer = (_, response) => void response.writeHead(404).end()
+    const { code, out } = await run(['doctor', '--live'], { env: azure() })
+    expect(out).toMatch(/azure +AZURE_OPENAI_API_KEY +\d+ ms +in step +needs a model/)
+    expect(out).not.toContain('azure-secret')
+    expect(code).toBe(0)
+  })
+
+  it('warns of a clock that servers will not believe', async () => {
+    answer = (_, response) =>
+      void response.writeHead(404, { date: new Date(Date.now() - 600_000).toUTCString() }).end()
+    const { code, out } = await run(['doctor'], { env: azure() })
+    expect(out).toMatch(/\+10 min 0 s|\+9 min 5\d s/)
+    expect(out).toContain("this machine's clock is off by")
+    expect(code).toBe(1)
+  })
+
+  it('names a host that does not answer', async () => {
+    const env = { ...azure(), AZURE_OPENAI_ENDPOINT: 'http://127.0.0.1:1' }
+    const { code, out } = await run(['doctor'], { env })
+    expect(out).toContain('http://127.0.0.1:1 does not answer')
+    expect(code).toBe(1)
   })
 })
 
