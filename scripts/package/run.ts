@@ -11,16 +11,19 @@
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runtimePath } from '../runtimes/install.ts'
 import { consumerProgram, WORLDS } from './consumer.ts'
 import type { World } from './consumer.ts'
+import { ENTRIES, measure } from '../check-size.ts'
 import { compilerName, COMPILERS, toolPath } from './install.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const RUN_TIMEOUT_MS = 240_000
+/** Joined files may carry a statement that a bundler cannot prove needless: 3 in 100 bytes are allowed. */
+const MOST_EXTRA = 1.03
 
 interface Manifest {
   name: string
@@ -52,6 +55,12 @@ function run(program: string, args: readonly string[], cwd: string): Promise<str
       else reject(new Error(`${stdout}\n${stderr}`.trim().slice(-2_000) || error.message))
     })
   })
+}
+
+/** The source file of a subpath, below the root. */
+function sourceOf(subpath: string): string {
+  const { types } = manifest.exports[subpath] as { types: string }
+  return types.replace('./dist/', 'src/').replace(/\.d\.ts$/, '.ts')
 }
 
 const work = mkdtempSync(join(tmpdir(), 'package-'))
@@ -114,6 +123,48 @@ const contents: Check[] = [
       )
       if (hooks.length > 0) throw new Error(`has ${hooks.join(', ')}`)
       return 'none'
+    },
+  },
+]
+
+const exporting: Check[] = [
+  {
+    name: 'every subpath exports what its source exports',
+    async run() {
+      let names = 0
+      const code = `console.log(JSON.stringify(Object.fromEntries(await Promise.all(${JSON.stringify(specifiers)}.map(
+        async (s) => [s, Object.keys(await import(s)).sort()]))))) `
+      const out = await run(process.execPath, ['--input-type=module', '-e', code], project)
+      const built = JSON.parse(out) as Record<string, string[]>
+      for (const subpath of subpaths) {
+        const source = Object.keys((await import(join(root, sourceOf(subpath)))) as object).sort()
+        const specifier = manifest.name + subpath.slice(1)
+        const [ours, theirs] = [source.join(), built[specifier]?.join()]
+        if (ours !== theirs) throw new Error(`${specifier} exports ${theirs}, not ${ours}`)
+        names += source.length
+      }
+      return `${names} values`
+    },
+  },
+  {
+    name: 'a bundler keeps no more of the package than of the sources',
+    async run() {
+      const dist = relative(join(root, 'src'), join(project, 'node_modules', manifest.name, 'dist'))
+      const worst = { name: '', share: 0 }
+      for (const entry of ENTRIES) {
+        // wire/sse.ts is behind a subpath of another name. What names a file of no subpath cannot be compared.
+        const code = entry.code
+          .replace('./wire/sse.ts', './sse.ts')
+          .replace(/'\.\/([^']+)\.ts'/g, `'${dist}/$1.js'`)
+        const paths = [...code.matchAll(/'([^']+\.js)'/g)].map(([, path = '']) => join(root, 'src', path))
+        if (entry.external !== undefined || !paths.every((path) => existsSync(path))) continue
+        const share = (await measure({ ...entry, code })).bytes / (await measure(entry)).bytes
+        if (share > worst.share) Object.assign(worst, { name: entry.name, share })
+      }
+      if (worst.name === '') throw new Error('nothing was compared')
+      const said = `${worst.name}: ${((worst.share - 1) * 100).toFixed(1)} %`
+      if (worst.share > MOST_EXTRA) throw new Error(said)
+      return `at most ${said}`
     },
   },
 ]
@@ -299,10 +350,7 @@ const publishing: Check[] = [
       cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true })
       // The pages are programs of the browser; nothing imports them.
       rmSync(join(folder, 'src/learn/pages'), { recursive: true })
-      const exported = subpaths.map((subpath) => {
-        const { types } = manifest.exports[subpath] as { types: string }
-        return [subpath, types.replace('./dist/', './src/').replace(/\.d\.ts$/, '.ts')]
-      })
+      const exported = subpaths.map((subpath) => [subpath, `./${sourceOf(subpath)}`])
       const { version } = manifest
       writeFileSync(
         join(folder, 'jsr.json'),
@@ -342,6 +390,7 @@ console.log('| check | result | |\n|---|---|---|')
 // `--only consumers` while working on one group.
 const groups: Record<string, Check[]> = {
   contents,
+  exporting,
   loading,
   linters,
   publishing,

@@ -167,7 +167,7 @@ const OWN_FORMATS: Readonly<Record<string, Row>> = {
  * github, whose variable is set in every CI job; the clouds (vertex, bedrock, azure, watsonx), which need a region or a
  * project beside the key; ollama and the other local servers, which need no key to be there.
  */
-const ORDER: readonly string[] = (
+const ORDER: readonly string[] = /* @__PURE__ */ (
   'openai anthropic gemini xai mistral cohere deepseek moonshot zai alibaba minimax perplexity sarvam ' +
   'groq cerebras together fireworks nvidia openrouter huggingface'
 ).split(' ')

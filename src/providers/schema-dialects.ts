@@ -56,8 +56,10 @@ interface Dialect {
   limits?: { depth: number; properties: number; enumValues: number }
 }
 
-const FORMATS: readonly string[] = words('date-time time date duration email hostname ipv4 ipv6 uuid')
-const SCALARS: readonly string[] = words('string number boolean null')
+const FORMATS: readonly string[] = /* @__PURE__ */ words(
+  'date-time time date duration email hostname ipv4 ipv6 uuid',
+)
+const SCALARS: readonly string[] = /* @__PURE__ */ words('string number boolean null')
 
 const DIALECTS: Readonly<Record<Exclude<SchemaDialect, 'none'>, Dialect>> = {
   'openai-strict': {
