@@ -12,11 +12,16 @@ import { extname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, type Metafile } from 'esbuild'
 import { pages, type PageInfo } from '../src/learn/pages/pages.ts'
+import { thumbnails } from './learn-thumbnails.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGES = join(ROOT, 'src/learn/pages')
 /** Script bytes a page may need before its first paint. */
 export const SCRIPT_BUDGET = 100_000
+
+/** What stands under the list of pages. */
+const INDEX_END =
+  '<p>In this order they go from what a model does to what it costs, and end where a library begins: with bytes. The article that joins them is <code>src/learn/README.md</code> in the repository.</p>'
 
 /** Data beside the pages: name there → path here. */
 const DATA: Readonly<Record<string, string>> = {
@@ -80,8 +85,9 @@ function withExcerpts(html: string): string {
 }
 
 function render(layout: string, info: PageInfo, main: string, script: boolean): string {
-  const link = ({ slug, title }: PageInfo): string =>
-    `<a href="${slug}.html"${slug === info.slug ? ' aria-current="page"' : ''}>${escaped(title)}</a>`
+  const link = ({ slug, title }: PageInfo): string => `<a href="${slug}.html">${escaped(title)}</a>`
+  const entry = ({ slug, short }: PageInfo): string =>
+    `<a href="${slug}.html"${slug === info.slug ? ' aria-current="page"' : ''}>${escaped(short)}</a>`
   const at = pages.indexOf(info)
   const around = [pages[at - 1], pages[at + 1]]
     .map((page, i) =>
@@ -92,7 +98,7 @@ function render(layout: string, info: PageInfo, main: string, script: boolean): 
   const values: Readonly<Record<string, string>> = {
     title: escaped(info.title),
     idea: escaped(info.idea),
-    nav: `<a href="index.html"${at === -1 ? ' aria-current="page"' : ''}>All pages</a>${pages.map(link).join('')}`,
+    nav: `<a href="index.html"${at === -1 ? ' aria-current="page"' : ''}>All</a>${pages.map(entry).join('')}`,
     main: withExcerpts(main),
     around,
     script: script ? `<script type="module" src="${info.slug}.js"></script>` : '',
@@ -117,7 +123,7 @@ function firstPaintBytes(outputs: Metafile['outputs'], entry: string): number {
 export async function buildPages(folder: string): Promise<Map<string, number>> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const workers = ['train-worker', 'cache-worker']
+  const workers = ['train-worker', 'cache-worker', 'evolution-worker']
   const { metafile } = await build({
     entryPoints: [...pages.map(({ slug }) => slug), 'index', ...workers].map((name) =>
       join(PAGES, `${name}.ts`),
@@ -133,15 +139,21 @@ export async function buildPages(folder: string): Promise<Map<string, number>> {
     logLevel: 'warning',
   })
   const layout = readFileSync(join(PAGES, 'layout.html'), 'utf8')
+  const pictures = thumbnails()
   const list = pages.map(
-    ({ slug, title, idea }) => `<li><a href="${slug}.html">${escaped(title)}</a><br>${escaped(idea)}</li>`,
+    ({ slug, title, idea }) =>
+      `<li><a href="${slug}.html">${pictures.get(slug) ?? ''}<strong>${escaped(title)}</strong></a><p>${escaped(idea)}</p></li>`,
   )
   const index: PageInfo = {
     slug: 'index',
     title: 'A language model, to touch',
-    idea: 'Nine pages, one idea each, all computed by this repository’s own code in your browser.',
+    short: 'All',
+    idea: 'Nine pages, one idea each. The code that computes them is this repository’s own, and runs in your browser.',
   }
-  writeFileSync(join(folder, 'index.html'), render(layout, index, `<ol>${list.join('')}</ol>`, true))
+  writeFileSync(
+    join(folder, 'index.html'),
+    render(layout, index, `<ol class="cards">${list.join('')}</ol>${INDEX_END}`, true),
+  )
   for (const info of pages) {
     const main = readFileSync(join(PAGES, `${info.slug}.html`), 'utf8')
     writeFileSync(join(folder, `${info.slug}.html`), render(layout, info, main, true))
@@ -150,7 +162,7 @@ export async function buildPages(folder: string): Promise<Map<string, number>> {
   for (const [name, path] of Object.entries(DATA)) copyFileSync(join(ROOT, path), join(folder, name))
   const sizes = new Map<string, number>()
   for (const [path, { entryPoint }] of Object.entries(metafile.outputs)) {
-    const slug = pages.find((page) => entryPoint?.endsWith(`pages/${page.slug}.ts`))?.slug
+    const slug = [index, ...pages].find((page) => entryPoint?.endsWith(`pages/${page.slug}.ts`))?.slug
     if (slug !== undefined) sizes.set(slug, firstPaintBytes(metafile.outputs, path))
   }
   for (const [slug, bytes] of sizes) {
@@ -217,7 +229,7 @@ async function main(args: string[]): Promise<void> {
   const sizes = await buildPages(folder)
   for (const [slug, bytes] of sizes)
     console.log(`${slug.padEnd(10)} ${(bytes / 1000).toFixed(1)} kB of script`)
-  if (buildOnly) return console.log(`Built ${sizes.size} pages in ${folder}.`)
+  if (buildOnly) return console.log(`Built ${pages.length} pages and their list in ${folder}.`)
   const port = Number(/--port=(\d+)/.exec(args.join(' '))?.[1] ?? 0)
   const { url } = await servePages(folder, port)
   const slug = words[0]

@@ -2,10 +2,15 @@
  * What each page must get right, beside loading: its numbers against the library's, computed here in Node from the same
  * weights and fixtures. In: a browser and an address. Out: for each check a sentence, or an error that says what differs.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { attentionMaps } from '../../src/learn/attention.ts'
 import { createCache, decode, load } from '../../src/learn/llm500.ts'
+import { optimize } from '../../src/learn/optimize/index.ts'
+import { evolutionTask, raceTask } from '../../src/learn/pages/evolution-tasks.ts'
 import { arrive, cutAt } from '../../src/learn/pages/stream-state.ts'
 import { dequantize } from '../../src/learn/quantize.ts'
 import { orders, stepsOf, survivors, type SamplingSettings } from '../../src/learn/sampling.ts'
@@ -19,6 +24,8 @@ import { insist, openPage, settle, tableOf } from './browser.ts'
 export interface Place {
   readonly browser: Browser
   readonly url: string
+  /** Where the built pages lie. */
+  readonly folder: string
 }
 
 /** One check. */
@@ -99,6 +106,7 @@ const samplingInput: Check = {
       'unknown characters are not mentioned',
     )
     insist((await page.locator('#bars rect').count()) > 0, 'no bars are shown')
+    await page.waitForFunction(() => document.querySelectorAll('#texts .text-out').length === 3)
     await prefix.fill('Once')
     await settle(page)
     insist((await page.locator('#notices').textContent()) === '', 'the sentence stays')
@@ -125,6 +133,14 @@ const guess: Check = {
     )
     const rows = await tableOf(page, 'history')
     insist(rows.length === 5, `${rows.length} guesses instead of 5`)
+    // The shade of a letter says the same as the table: the last five letters are the five guesses.
+    const shades = await page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('#tale .mine')].map((each) => parseFloat(each.title)),
+    )
+    insist(
+      rows.every((row, i) => Math.abs(shades[i]! - Number(row[6])) < 0.051),
+      `letters shaded by ${shades.join()}`,
+    )
     for (const [, , , p, bits, q, its] of rows) {
       insist(Math.abs(-Math.log2(Number(p)) - Number(bits)) < 1e-9, 'your bits are not −log₂ p')
       insist(Math.abs(-Math.log2(Number(q)) - Number(its)) < 1e-9, 'its bits are not −log₂ p')
@@ -242,7 +258,7 @@ const cache: Check = {
       url,
       'cache#v=1&channels=16&layers=1&tokens=128',
     )
-    await page.getByRole('button', { name: 'Measure now' }).click()
+    // It measures by itself when it opens.
     await page.waitForFunction(() => document.documentElement.dataset['measured'] === 'true', undefined, {
       timeout: 120_000,
     })
@@ -431,24 +447,153 @@ const stream: Check = {
 }
 
 const evolution: Check = {
-  name: 'evolution: the race is at equal cost, scores are the model’s, elites are never lost',
+  name: 'evolution: shows a recording that the library makes again; no best is lost',
   async run({ browser, url }) {
     const { page, close, assertQuiet } = await openPage(browser, url, 'evolution')
     const race = await tableOf(page, 'race')
-    for (let column = 1; column < 4; column++)
+    for (let column = 1; column < 5; column++)
       insist(
-        race.every((row, i) => i === 0 || Number(row[column]) <= Number(race[i - 1]![column])),
+        race.every((row, i) => i === 0 || !(Number(row[column]) < Number(race[i - 1]![column]))),
         'the best so far got worse',
       )
-    const best = Number((await tableOf(page, 'scatter'))[0]![3])
-    await page.locator('[data-name=generation]').focus()
+    const shown = await tableOf(page, 'family')
+    await page.locator('[data-name=at]').focus()
     await page.keyboard.press('Home')
     await settle(page)
-    const first = Number((await tableOf(page, 'scatter'))[0]![3])
-    insist(first > best, `generation 0 has ${first}, the last ${best}`)
+    const first = await tableOf(page, 'family')
+    insist(first.length < shown.length, `${first.length} prompts at the start, ${shown.length} at the end`)
     assertQuiet()
     await close()
-    return `best of generation 0: ${first.toFixed(2)}, of the last: ${best.toFixed(2)} bits a character`
+    // The run on show: genetic, the first seed.
+    const { holdout, ...task } = evolutionTask('frida', dequantize(file('learn/tiny.llm')))
+    const options = { ...task, holdout: holdout!, budget: 240, strategy: 'genetic', seed: 1 } as const
+    const { record } = await optimize(options)
+    const made = record.individuals.filter(({ mean }) => mean !== null).sort((a, b) => b.mean! - a.mean!)
+    insist(
+      made.length === shown.length &&
+        made.every(({ mean }, i) => Math.abs(mean! - Number(shown[i]![2])) < 1e-4) &&
+        made[0]!.prompt === shown[0]![1],
+      `recorded “${shown[0]![1]}” ${shown[0]![2]}, made “${made[0]!.prompt}” ${made[0]!.mean}`,
+    )
+    return `${made.length} prompts of the recorded run made again, the best “${made[0]!.prompt}” ${made[0]!.mean!.toFixed(3)}`
+  },
+}
+
+const evolutionLive: Check = {
+  name: 'evolution: a race in the worker is the library’s; dice gain nothing where nobody looked',
+  async run({ browser, url }) {
+    const told = []
+    for (const task of ['deceptive', 'coin'] as const) {
+      const { page, close, assertQuiet } = await openPage(
+        browser,
+        url,
+        `evolution#v=1&task=${task}&budget=240&count=5`,
+      )
+      await page.waitForFunction(() => document.documentElement.dataset['raced'] === 'true', undefined, {
+        timeout: 120_000,
+      })
+      await settle(page)
+      const verdict = await page.locator('#verdict').textContent()
+      const gains = await tableOf(page, 'gains')
+      const here = await raceTask(task, evolutionTask(task, new Uint8Array()), {
+        budget: 240,
+        seeds: [1, 2, 3, 4, 5],
+      })
+      insist(
+        verdict?.toLowerCase() === here.verdict.toLowerCase(),
+        `the page says “${verdict}”, the library “${here.verdict}”`,
+      )
+      const expected = here.rows.flatMap(({ runs }) => runs.map(({ comparison }) => comparison.difference))
+      insist(
+        expected.every((gain, i) => Math.abs(gain - Number(gains[i]![2])) < 1e-9),
+        'the gains differ',
+      )
+      const mean = (column: number): number =>
+        gains.reduce((sum, row) => sum + Number(row[column]), 0) / gains.length
+      if (task === 'coin') {
+        insist(mean(2) > 0.2 && Math.abs(mean(3)) < mean(2) / 2, `gained ${mean(2)}, held out ${mean(3)}`)
+        told.push(`dice gain ${mean(2).toFixed(2)} on the searched and ${mean(3).toFixed(2)} on the held out`)
+      }
+      assertQuiet()
+      await close()
+    }
+    return told.join(', ')
+  },
+}
+
+const evolutionWithout: Check = {
+  name: 'evolution: no WASM, no worker: said in a sentence, and it races; Stop stops',
+  async run({ browser, url }) {
+    const { page, close, assertQuiet } = await openPage(
+      browser,
+      url,
+      'evolution#v=1&task=specialists&budget=120&count=3',
+      {
+        before:
+          'delete globalThis.WebAssembly; globalThis.Worker = class { constructor() { throw new Error("forbidden") } }',
+      },
+    )
+    await page.waitForFunction(() => document.documentElement.dataset['raced'] === 'true', undefined, {
+      timeout: 60_000,
+    })
+    const told = (await page.locator('#notices').textContent()) ?? ''
+    insist(/Workers are not allowed/.test(told), `the page says: ${told}`)
+    await page.locator('[data-name=task]').selectOption('frida')
+    await page.getByRole('button', { name: 'Run it here' }).click()
+    await page.waitForFunction(() => /\d of 120/.test(document.getElementById('progress')!.textContent!))
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await settle(page)
+    insist((await page.locator('#progress').textContent()) === 'Stopped.', 'it does not stop')
+    assertQuiet()
+    await close()
+    return 'said, raced, stopped'
+  },
+}
+
+const anywhere: Check = {
+  name: 'learn:build: the folder works below any path of any server, all requests stay in it',
+  async run({ browser, folder }) {
+    const prefix = '/some/where/'
+    // The plainest server: no headers but a type, and none for what it does not know.
+    const types: Readonly<Record<string, string>> = {
+      html: 'text/html',
+      js: 'text/javascript',
+      css: 'text/css',
+    }
+    const server = createServer((request, response) => {
+      const path = new URL(request.url ?? '/', 'http://local').pathname
+      const name = path.startsWith(prefix) ? path.slice(prefix.length) : ''
+      const known = /^[\w-]+\.\w+$/.test(name) && existsSync(join(folder, name))
+      const type = types[name.split('.').pop()!]
+      response.writeHead(known ? 200 : 404, type === undefined ? {} : { 'content-type': type })
+      response.end(known ? readFileSync(join(folder, name)) : '')
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const { port } = server.address() as AddressInfo
+    const below = `http://127.0.0.1:${port}${prefix}`
+    try {
+      let requests = 0
+      for (const slug of [
+        'index',
+        'tokenizer',
+        'attention',
+        'stream',
+        'evolution#v=1&task=additive&count=3',
+      ]) {
+        const opened = await openPage(browser, below, slug)
+        requests += opened.requests.length
+        opened.assertQuiet()
+        await opened.close()
+      }
+      const opened = await openPage(browser, below, 'train#v=1&steps=10')
+      await opened.page.getByRole('button', { name: 'Train', exact: true }).click()
+      await opened.page.waitForFunction(() => document.documentElement.dataset['trained'] === 'true')
+      opened.assertQuiet()
+      await opened.close()
+      return `${requests + opened.requests.length} requests below ${prefix}, workers and WebAssembly included`
+    } finally {
+      server.close()
+    }
   },
 }
 
@@ -467,4 +612,7 @@ export const checks: readonly Check[] = [
   corpus,
   stream,
   evolution,
+  evolutionLive,
+  evolutionWithout,
+  anywhere,
 ]

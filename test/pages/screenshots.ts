@@ -48,7 +48,6 @@ export async function takeScreenshots(browser: Browser, url: string, folder: str
           await page.getByRole('button', { name: 'Pause' }).click()
         }
         if (slug === 'cache') {
-          await page.getByRole('button', { name: 'Measure now' }).click()
           await page.waitForFunction(
             () => document.documentElement.dataset['measured'] === 'true',
             undefined,

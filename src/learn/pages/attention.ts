@@ -18,6 +18,8 @@ import { choice, createState, flag, integer, text } from './kit/state.ts'
 
 const LAYERS = 4
 const HEADS = 4
+/** Pixels that the letters beside the map take. */
+const EDGE = 24
 /** Windows of held-out text that the loss is measured on. */
 const EXAM = 8
 
@@ -46,19 +48,21 @@ let scores: {
 }[] = []
 let baseLoss = NaN
 
+const reading = textField(state, 'text', 'The model reads (the last 64 characters count)', { longest: 400 })
+reading.classList.add('wide')
 slot('controls').append(
-  textField(state, 'text', 'The model reads', { longest: 400, hint: 'The last 64 characters count.' }),
-  range(state, 'row', 'Query: the character that asks', {
+  reading,
+  range(state, 'row', 'Query (asks)', {
     format: (i) => named(i),
     max: () => ids.length - 1,
   }),
-  range(state, 'column', 'Key: the character it looks at', {
+  range(state, 'column', 'Key (looked at)', {
     format: (i) => named(i),
     max: () => ids.length - 1,
   }),
   checkbox(state, 'off', 'Switch the chosen head off'),
   select(state, 'kernel', 'Matrix product', { wasm: 'WebAssembly SIMD', typescript: 'TypeScript' }),
-  numeric(state, 'seed', 'Seed of the random text for induction'),
+  numeric(state, 'seed', 'Seed of the repeated text'),
 )
 
 const charAt = (i: number): string => visible(loaded?.vocabulary.chars[ids[i]!] ?? '')
@@ -262,7 +266,7 @@ function draw(): void {
     paintMap(canvas, maps[Math.floor(i / HEADS)]![i % HEADS]!, 64)
     control.setAttribute('aria-pressed', String(i === layer * HEADS + head))
   })
-  const size = Math.max(160, Math.min(520, slot('map-holder').clientWidth || 320))
+  const size = Math.max(160, Math.min(520, (slot('map-holder').parentElement!.clientWidth || 344) - EDGE))
   paintMap(big, map, size)
   big.style.width = `${size}px`
   const weight = map[row]![column]!
@@ -274,6 +278,7 @@ function draw(): void {
   cursor.style.left = `${column * side}px`
   cursor.style.top = `${row * side}px`
   cursor.style.width = cursor.style.height = `${Math.max(4, side)}px`
+  drawEdges(size)
   slot('cell').textContent =
     `Position ${named(row)} gives ${(100 * weight).toFixed(1)} % of its attention in head ${layer}.${head} to position ${named(column)}.`
   slot('map-table').replaceChildren(
@@ -304,24 +309,69 @@ function draw(): void {
   announce(`Row ${named(row)}, column ${named(column)}: ${weight.toFixed(3)}`)
 }
 
+/** The text along both edges of the map; where cells are too small for letters, only the chosen row and column. */
+function drawEdges(size: number): void {
+  const { row, column } = cell()
+  const side = size / ids.length
+  const letter = (i: number, chosen: boolean, x: number, y: number): SVGElement | null =>
+    side < 7 && !chosen
+      ? null
+      : svg('text', { class: chosen ? 'edge chosen' : 'edge', x, y, 'text-anchor': 'middle' }, charAt(i))
+  const at = (i: number): number => (i + 0.5) * side
+  slot('map-top').replaceChildren(
+    svg(
+      'svg',
+      { width: size, height: 32, 'aria-hidden': 'true' },
+      svg('text', { class: 'axis', x: size, y: 11, 'text-anchor': 'end' }, 'key: looked at →'),
+      Array.from(ids, (_, i) => letter(i, i === column, at(i), 28)),
+    ),
+  )
+  slot('map-left').replaceChildren(
+    svg(
+      'svg',
+      { width: 20, height: size, 'aria-hidden': 'true' },
+      Array.from(ids, (_, i) => letter(i, i === row, 10, at(i) + 4)),
+    ),
+  )
+}
+
 function signedBars(width: number, values: readonly number[]): SVGElement {
-  const height = 130
-  const top = Math.max(1e-9, ...values.map(Math.abs))
-  const step = width / values.length
+  const [left, top, tall, foot] = [44, 22, 120, 36]
+  const height = top + tall + foot
+  const most = Math.max(1e-9, ...values.map(Math.abs))
+  const step = (width - left) / values.length
+  const middle = top + tall / 2
   return svg(
     'svg',
     { width, height, role: 'img', 'aria-label': `${values.length} products; see the table.` },
-    svg('line', { class: 'grid', x1: 0, x2: width, y1: height / 2, y2: height / 2 }),
-    values.map((value, d) => {
-      const tall = (Math.abs(value) / top) * (height / 2 - 4)
-      return svg('rect', {
-        class: value >= 0 ? 'fill' : 'fill chosen',
-        x: d * step + 1,
-        width: Math.max(1, step - 2),
-        y: value >= 0 ? height / 2 - tall : height / 2,
-        height: tall,
-      })
+    svg('text', { class: 'axis', x: 0, y: 10 }, '↑ q·k'),
+    [most, 0, -most].map((value) => {
+      const y = middle - (value / most) * (tall / 2)
+      return [
+        svg('line', { class: 'grid', x1: left, x2: width, y1: y, y2: y }),
+        svg('text', { class: 'small', x: left - 6, y: y + 4, 'text-anchor': 'end' }, value.toFixed(1)),
+      ]
     }),
+    values.map((value, d) => {
+      const size = (Math.abs(value) / most) * (tall / 2)
+      return [
+        svg('rect', {
+          class: value >= 0 ? 'fill' : 'fill chosen',
+          x: left + d * step + 1,
+          width: Math.max(1, step - 2),
+          y: value >= 0 ? middle - size : middle,
+          height: size,
+        }),
+        d % 4 === 0
+          ? svg(
+              'text',
+              { class: 'small', x: left + (d + 0.5) * step, y: top + tall + 16, 'text-anchor': 'middle' },
+              d,
+            )
+          : null,
+      ]
+    }),
+    svg('text', { class: 'axis', x: width, y: height - 4, 'text-anchor': 'end' }, 'dimension →'),
   )
 }
 
@@ -392,7 +442,20 @@ async function reload(): Promise<void> {
   redraw()
 }
 
+/** What the colours mean, in the same steps as the map: the square root of the share. */
+function drawScale(): void {
+  const stops = [0, 0.02, 0.1, 0.25, 0.5, 1]
+  slot('map-scale').replaceChildren(
+    ...stops.map((share) => {
+      const swatch = h('span', { class: 'swatch', 'aria-hidden': 'true' })
+      swatch.style.background = shade(Math.sqrt(share))
+      return h('span', {}, swatch, ` ${Math.round(100 * share)} %`)
+    }),
+  )
+}
+
 makeGrid()
+drawScale()
 const { redraw } = startPage(state, draw)
 window.addEventListener('resize', redraw)
 afterPaint('model', reload)

@@ -32,7 +32,7 @@ slot('controls').append(
   range(state, 'layers', 'Layers'),
   select(state, 'channels', 'Channels C'),
   select(state, 'tokens', 'Tokens n'),
-  range(state, 'sequences', 'Sequences at once (memory only)'),
+  range(state, 'sequences', 'Sequences (memory)'),
   checkbox(state, 'log', 'Logarithmic axes'),
 )
 
@@ -52,7 +52,7 @@ const shape = (): CacheAsk['shape'] => ({
 
 const start = button('Measure now', () => measure())
 start.classList.add('primary')
-slot('buttons').append(start, h('span', { id: 'progress', class: 'still' }, 'Nothing measured yet.'))
+slot('buttons').append(start, h('span', { id: 'progress', class: 'still' }, 'Starting …'))
 
 function measure(): void {
   running?.end()
@@ -115,8 +115,8 @@ function draw(): void {
     uncached = stale ? [] : uncached
   }
   slot('progress').textContent =
-    measuredShape === ''
-      ? 'Nothing measured yet; the dashed lines are the formula alone.'
+    cached.length === 0
+      ? 'Nothing measured for this shape yet; the dashed lines are the formula alone.'
       : `${cached.length} tokens with cache, ${uncached.length} of ${PROBES} positions without.`
   drawToken(now)
   drawTotal(now)
@@ -156,16 +156,16 @@ function drawToken(now: CacheAsk['shape']): void {
       lines(
         width,
         [
-          { name: 'with cache, measured', points: measured, series: 1, dots: true },
+          { name: 'with cache', points: measured, series: 1, dots: true },
           {
-            name: 'with cache, formula: 24C² + 4tC a layer',
+            name: 'formula: 24C² + 4tC a layer',
             points: at.map((t) => [t, flops(t) * unit]),
             series: 1,
             dashed: true,
           },
-          { name: 'without, measured', points: uncached, series: 2, dots: true },
+          { name: 'without', points: uncached, series: 2, dots: true },
           {
-            name: 'without, formula',
+            name: 'formula: all of it again',
             points: at.map((t) => [t, cachedFlops(now, t) * unit]),
             series: 2,
             dashed: true,
@@ -197,12 +197,13 @@ function drawTotal(now: CacheAsk['shape']): void {
   const at = Array.from({ length: 24 }, (_, i) => Math.max(1, Math.round((n * (i + 1)) / 24)))
   figure(
     slot('total'),
-    'Attention’s share of all operations so far: half of them at n = 12·C',
+    `Attention’s share of all operations so far: half of them at n = 12·C = ${crossover(now).generation}`,
     (width) =>
-      lines(width, [{ name: 'attention, %', points: at.map((t) => [t, share(now, t)]), series: 3 }], {
+      lines(width, [{ name: 'attention', points: at.map((t) => [t, share(now, t)]), series: 3 }], {
         x: 'tokens written',
-        y: '%',
+        y: 'attention, % of all operations',
         logX: state.value.log,
+        height: 300,
       }),
     {
       columns: ['tokens', 'attention, %', 'cache, bytes'],
@@ -216,4 +217,5 @@ const share = (now: CacheAsk['shape'], t: number): number =>
   (100 * (cachedFlops(now, t) - t * linearFlops(now))) / cachedFlops(now, t)
 
 const { redraw } = startPage(state, draw)
-afterPaint('job', async () => {})
+// At once: a second or two in a worker, and the page shows the reader's own machine before anything is pressed.
+afterPaint('job', async () => measure())

@@ -1,263 +1,319 @@
 /**
- * A prompt search, recorded. In: evolution.json (scripts/learn-evolve.ts wrote it). Out: the population generation by
- * generation, the family of any individual, and the race against the simple searches at equal numbers of evaluations.
+ * A race of prompt searches at equal cost: evolution, a Pareto frontier, and the two simple searches they have to beat.
+ * In: a task, a budget, seeds. Out: who won and how sure that is, the population of any run as it grew, the ancestors of
+ * any prompt. First shows a recording (scripts/learn-evolve.ts); Run makes a race in a worker with the same code.
  */
-import { figure, lines } from './kit/charts.ts'
-import { button, range } from './kit/controls.ts'
-import { h, slot, svg, visible } from './kit/dom.ts'
-import { afterPaint, announce, startPage } from './kit/page.ts'
-import { createState, integer } from './kit/state.ts'
-
-interface Individual {
-  readonly id: number
-  readonly generation: number
-  readonly prompt: string
-  readonly parents: readonly number[]
-  readonly dev: number
-  readonly holdout: number
-}
-
-/** The recorded run. */
-interface Recording {
-  readonly dev: readonly string[]
-  readonly holdout: readonly string[]
-  readonly budget: number
-  readonly population: number
-  readonly references: readonly { name: string; prompt: string; dev: number; holdout: number }[]
-  readonly individuals: readonly Individual[]
-  readonly races: readonly { search: string; seed: number; curve: readonly (readonly [number, number])[] }[]
-}
+import { wordDiff } from '../optimize/report.ts'
+import {
+  aliveAt,
+  curvesOf,
+  familyChart,
+  familyOf,
+  gainsChart,
+  gainsOf,
+  medianAfter,
+  raceChart,
+  readings,
+} from './evolution-charts.ts'
+import type { EvolutionAnswer, EvolutionAsk } from './evolution-job.ts'
+import { COUNTS, BUDGETS, STRATEGIES, TASKS, TEXTS, SENTENCES } from './evolution-texts.ts'
+import type { Prompt, RaceView, RunView } from './evolution-tasks.ts'
+import { figure } from './kit/charts.ts'
+import { button, numeric, range, select } from './kit/controls.ts'
+import { h, slot } from './kit/dom.ts'
+import { afterPaint, announce, notice, startPage } from './kit/page.ts'
+import { choice, createState, integer } from './kit/state.ts'
+import { startJob, type Running } from './kit/worker.ts'
 
 const state = createState({
-  generation: integer(999, 0, 999),
-  chosen: integer(-1, -1, 99_999),
+  task: choice('frida', TASKS),
+  budget: choice('240', BUDGETS),
+  count: choice('5', COUNTS),
+  seed: integer(1, 1, 99_999),
+  look: choice('genetic', STRATEGIES),
+  run: integer(1, 1, 8),
+  at: integer(960, 1, 960),
+  chosen: integer(-1, -1, 9999),
 })
-let recording: Recording | undefined
-let last = 0
 
+let recorded: RaceView | undefined
+let view: RaceView | undefined
+let live: Map<string, [number, number][][]> = new Map()
+let running: Running | undefined
+let progress = ''
+let share = 0
+/** The settings that `view`, or the running race, belongs to. */
+let settled = ''
+
+const ask = (): EvolutionAsk => ({
+  task: state.value.task,
+  budget: Number(state.value.budget),
+  seeds: Array.from({ length: Number(state.value.count) }, (_, i) => state.value.seed + i),
+})
+const key = ({ task, budget, seeds }: EvolutionAsk): string => [task, budget, ...seeds].join(' ')
+
+const titles = Object.fromEntries(TASKS.map((name) => [name, TEXTS[name].title]))
 slot('controls').append(
-  range(state, 'generation', 'Generation', {
-    max: () => last,
-    format: (value) => `${Math.min(value, last)} of ${last}`,
+  select(state, 'task', 'Task', titles),
+  select(state, 'budget', 'Evaluations for each search'),
+  select(state, 'count', 'Seeds'),
+  numeric(state, 'seed', 'First seed'),
+)
+const go = button('Run it here', start)
+go.classList.add('primary')
+const end = button('Stop', () => {
+  stop()
+  progress = 'Stopped.'
+  redraw()
+})
+const bar = h('progress', { max: 1, value: 0, 'aria-label': 'Progress of the race' })
+slot('buttons').append(go, end, bar, h('span', { id: 'progress', class: 'still', role: 'status' }))
+slot('view-controls').append(
+  select(state, 'look', 'Search', { first: 'the one ahead' }),
+  range(state, 'run', 'Run', {
+    max: () => view?.seeds.length ?? 1,
+    format: (value) => `seed ${view?.seeds[Math.min(value, view.seeds.length) - 1] ?? '–'}`,
+  }),
+  range(state, 'at', 'Evaluations spent', {
+    max: () => view?.budget ?? 960,
+    format: (value) => String(Math.min(value, view?.budget ?? 960)),
   }),
 )
-slot('buttons').append(
-  button('Choose the best', () => state.set({ chosen: best(until(generation())).id })),
+slot('view-buttons').append(
+  button('Choose the best so far', () => state.set({ chosen: -1 })),
   button('Choose its better parent', () => {
-    const parents = byId(state.value.chosen)?.parents ?? []
-    const known = parents.map(byId).filter((each) => each !== undefined)
-    if (known.length > 0) state.set({ chosen: best(known).id })
+    const run = runShown()
+    const parents = run === undefined ? [] : chosenOf(run).parents.map((id) => run.prompts[id]!)
+    if (parents.length > 0) state.set({ chosen: parents.reduce(better).id })
   }),
 )
 
-const generation = (): number => Math.min(state.value.generation, last)
-const until = (g: number): Individual[] => recording!.individuals.filter((each) => each.generation <= g)
-const best = (list: readonly Individual[]): Individual => list.reduce((a, b) => (b.dev > a.dev ? b : a))
-const byId = (id: number): Individual | undefined => recording?.individuals[id]
+function stop(): void {
+  running?.end()
+  running = undefined
+  share = 0
+}
+
+function start(): void {
+  stop()
+  view = undefined
+  live = new Map()
+  settled = key(ask())
+  document.documentElement.dataset['raced'] = 'false'
+  progress = 'Starting …'
+  notice('job', '')
+  running = startJob<EvolutionAsk, EvolutionAnswer>(
+    'evolution-worker.js',
+    async () => (await import('./evolution-job.ts')).evolutionJob,
+    ask(),
+    take,
+  )
+  notice(
+    'worker',
+    running.inWorker ? '' : 'Workers are not allowed here; the race runs in the page and makes it slow.',
+  )
+  redraw()
+}
+
+function take(answer: EvolutionAnswer | { error: string }): void {
+  if ('error' in answer) {
+    notice('job', `The race stopped: ${answer.error}.`)
+    stop()
+  } else if (answer.kind === 'done') {
+    view = answer.view
+    progress = 'Computed here.'
+    stop()
+    document.documentElement.dataset['raced'] = 'true'
+    state.set({})
+    announce(view.verdict)
+  } else {
+    const { seeds, budget } = ask()
+    const curves = live.get(answer.label) ?? []
+    const i = seeds.indexOf(answer.seed)
+    if (answer.kind === 'best') (curves[i] ??= []).push([...answer.point])
+    live.set(answer.label, curves)
+    const spent = answer.kind === 'best' ? answer.point[0] : answer.spent
+    share = ((live.size - 1) * seeds.length + i + spent / budget) / (4 * seeds.length)
+    progress = `${answer.label}, seed ${answer.seed}: ${spent} of ${budget}`
+  }
+  redraw()
+}
+
+const better = (a: Prompt, b: Prompt): Prompt => ((b.mean ?? -Infinity) > (a.mean ?? -Infinity) ? b : a)
+
+function runShown(): RunView | undefined {
+  const row = view?.rows.find(({ label }) => label === state.value.look) ?? view?.rows[0]
+  return row?.runs[Math.min(state.value.run, row.runs.length) - 1]
+}
+
+const spentShown = (): number => Math.min(state.value.at, view?.budget ?? 960)
+
+/** The prompt of that id, or the best born so far. */
+function chosenOf(run: RunView): Prompt {
+  const one = run.prompts[state.value.chosen]
+  if (one !== undefined && one.mean !== null && one.bornAt <= spentShown()) return one
+  const id = run.curve.findLast(({ evaluations }) => evaluations <= spentShown())?.id ?? run.baseline
+  return run.prompts[id]!
+}
 
 function draw(): void {
-  if (recording === undefined) return
-  const { budget, references, individuals } = recording
-  const now = until(generation())
-  const alive = [...new Map(now.map((each) => [each.prompt, each])).values()]
-    .sort((a, b) => b.dev - a.dev || a.id - b.id)
-    .slice(0, recording.population)
-  const top = alive[0]!
-  const chosen = individuals[state.value.chosen] ?? top
-  const facts = [
-    ['evaluations spent', `${Math.min(now.length, budget)} of ${budget}`],
-    ['best on dev, bits a character', (-top.dev).toFixed(3)],
-    ['the same on holdout', (-top.holdout).toFixed(3)],
-    ...references.map(({ name, dev }) => [`${name}, dev`, (-dev).toFixed(3)]),
-  ]
-  slot('facts').replaceChildren(
-    ...facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
-  )
-  figure(
-    slot('scatter'),
-    `Generation ${generation()}: each point is a prompt; bits a character on dev (across) and on holdout (down): left and low is better`,
-    (width) =>
-      lines(
-        width,
-        [
-          {
-            name: 'ever tried',
-            points: now.map((each) => [-each.dev, -each.holdout]),
-            series: 4,
-            dots: true,
-          },
-          { name: 'alive', points: alive.map((each) => [-each.dev, -each.holdout]), series: 3, dots: true },
-          { name: 'chosen', points: [[-chosen.dev, -chosen.holdout]], series: 2, dots: true },
-          {
-            name: 'written by hand',
-            points: references.slice(1).map((each) => [-each.dev, -each.holdout]),
-            series: 1,
-            dots: true,
-          },
-        ],
-        { x: 'dev', y: 'holdout', height: 320, tight: true },
-      ),
-    {
-      columns: ['id', 'prompt', 'generation', 'dev', 'holdout', 'parents'],
-      rows: alive.map((each) => [
-        each.id,
-        visible(each.prompt),
-        each.generation,
-        -each.dev,
-        -each.holdout,
-        each.parents.join(' '),
-      ]),
-      digits: 3,
-    },
-  )
-  drawLineage(chosen)
-  drawRace()
-  announce(`Generation ${generation()}, best ${(-top.dev).toFixed(2)} bits.`)
-}
-
-/** The chosen prompt, its parents and theirs, letters that came from neither marked. */
-function drawLineage(chosen: Individual): void {
-  const parents = chosen.parents.map(byId).filter((each) => each !== undefined)
-  const diff = [...chosen.prompt].map((char, i) => {
-    const from = parents.filter((parent) => [...parent.prompt][i] === char)
-    return from.length === 0 && parents.length > 0 ? h('mark', {}, visible(char)) : visible(char)
-  })
-  slot('lineage').replaceChildren(
-    h('h2', {}, `Prompt ${chosen.id}, generation ${chosen.generation}: ${(-chosen.dev).toFixed(3)} bits`),
-    h('p', { class: 'mono bytes' }, diff),
-    parents.length === 0
-      ? h('p', {}, 'Drawn at random in the first generation.')
-      : h(
-          'ul',
-          {},
-          parents.map((parent) =>
-            h(
-              'li',
-              {},
-              h(
-                'button',
-                { type: 'button', click: () => state.set({ chosen: parent.id }) },
-                `Parent ${parent.id}`,
-              ),
-              ' ',
-              h('span', { class: 'mono' }, visible(parent.prompt)),
-              ` ${(-parent.dev).toFixed(3)}`,
-            ),
-          ),
-        ),
-    h(
-      'p',
-      { class: 'still' },
-      'Marked: letters that mutation put there; the others come from a parent at the same place.',
-    ),
-  )
-  const family: Individual[] = []
-  const visit = (each: Individual | undefined): void => {
-    if (each === undefined || family.includes(each)) return
-    family.push(each)
-    each.parents.forEach((id) => visit(byId(id)))
+  const now = ask()
+  if (settled !== key(now)) {
+    stop()
+    settled = key(now)
+    view = undefined
+    live = new Map()
+    progress = 'Nothing computed for these settings yet.'
+    if (recorded !== undefined && key(recorded) === settled) {
+      view = recorded
+      progress = 'A recorded race; press Run to make it again.'
+    } else if (recorded !== undefined && now.task !== 'frida') {
+      // Simulated models answer in microseconds: no need to be asked.
+      start()
+    }
+    // The sliders end where the race ends, which is known only now.
+    if (view !== undefined) state.set({})
   }
-  visit(chosen)
-  figure(
-    slot('tree'),
-    `All ${family.length} ancestors of prompt ${chosen.id}: generation (across), bits (down)`,
-    (width) => tree(width, family, chosen),
-    {
-      columns: ['id', 'prompt', 'generation', 'dev'],
-      rows: family.map((each) => [each.id, visible(each.prompt), each.generation, -each.dev]),
-      digits: 3,
-    },
-  )
-}
-
-function tree(width: number, family: readonly Individual[], chosen: Individual): SVGElement {
-  const height = 220
-  const scores = family.map((each) => -each.dev)
-  const [low, high] = [Math.min(...scores), Math.max(...scores) + 1e-6]
-  const x = (each: Individual): number =>
-    40 + ((width - 60) * each.generation) / Math.max(1, chosen.generation)
-  const y = (each: Individual): number => height - 20 - ((height - 40) * (-each.dev - low)) / (high - low)
-  return svg(
-    'svg',
-    { width, height, role: 'img', 'aria-label': `Ancestors of prompt ${chosen.id}; see the table.` },
-    family.flatMap((each) =>
-      each.parents.map((id) => {
-        const parent = byId(id)
-        return parent === undefined
-          ? null
-          : svg('line', { class: 'grid', x1: x(each), y1: y(each), x2: x(parent), y2: y(parent) })
-      }),
-    ),
-    family.map((each) =>
-      svg('circle', {
-        class: `dot series-${each === chosen ? 2 : 3}`,
-        cx: x(each),
-        cy: y(each),
-        r: each === chosen ? 5 : 3,
-      }),
-    ),
-    svg('text', { class: 'small', x: 4, y: 24 }, high.toFixed(2)),
-    svg('text', { class: 'small', x: 4, y: height - 16 }, low.toFixed(2)),
-  )
+  end.disabled = running === undefined
+  bar.hidden = running === undefined
+  bar.value = share
+  slot('progress').textContent = progress
+  slot('about').textContent = TEXTS[now.task].about
+  slot('sentences').hidden = now.task !== 'frida'
+  drawRace()
+  const run = runShown()
+  for (const id of ['family', 'chosen', 'gains']) slot(id).hidden = run === undefined
+  if (run !== undefined) drawRun(run)
 }
 
 function drawRace(): void {
-  const { races, budget } = recording!
-  const searches = [...new Set(races.map(({ search }) => search))]
-  const at = Array.from({ length: 33 }, (_, i) => Math.max(1, Math.round((budget * i) / 32)))
-  /** Median over the seeds of the best so far. */
-  const median = (search: string, evaluations: number): number => {
-    const scores = races
-      .filter((race) => race.search === search)
-      .map(({ curve }) => -(curve.findLast(([spent]) => spent <= evaluations)?.[1] ?? curve[0]![1]))
-      .sort((a, b) => a - b)
-    return scores[Math.floor(scores.length / 2)]!
-  }
-  const finals = searches.map((search) => `${search} ${median(search, budget).toFixed(2)}`)
+  const curves =
+    view === undefined
+      ? new Map([...live].map(([label, list]) => [label, list.filter(Boolean)]))
+      : curvesOf(view)
+  const { budget, task } = ask()
+  const { score } = TEXTS[task]
+  slot('verdict').textContent =
+    view === undefined
+      ? running === undefined
+        ? 'Press “Run it here”: four searches, the same budget each.'
+        : 'Racing …'
+      : `${view.verdict[0]!.toUpperCase()}${view.verdict.slice(1)}`
+  if (curves.size === 0) return slot('race').replaceChildren()
+  const labels = [...curves.keys()]
   figure(
     slot('race'),
-    `Best so far by evaluations, median of ${races.length / searches.length} seeds; at the end: ${finals.join(', ')} bits`,
-    (width) =>
-      lines(
-        width,
-        searches.map((search, i) => ({
-          name: search,
-          points: at.map((evaluations) => [evaluations, median(search, evaluations)]),
-          series: (i + 1) as 1 | 2 | 3,
-        })),
-        { x: 'evaluations', y: 'bits', tight: true },
-      ),
+    'Best prompt so far on the examples searched on. Bold: the median of the seeds; pale: each seed.',
+    (width) => raceChart(width, curves, budget, view?.optimum, score),
     {
-      columns: ['evaluations', ...searches],
-      rows: at.map((evaluations) => [evaluations, ...searches.map((search) => median(search, evaluations))]),
-      digits: 3,
+      columns: ['evaluations', ...labels],
+      rows: readings(budget).map((at) => [at, ...labels.map((label) => medianAfter(curves, label, at))]),
     },
   )
+  if (view === undefined) return
+  const gains = gainsOf(view)
+  figure(
+    slot('gains'),
+    view.judgedBy === 'holdout'
+      ? 'What the best prompt gained where it was searched for, and where nobody looked. A dot a seed, a bar the mean.'
+      : 'What the best prompt gained. A dot a seed, a bar the mean. Nothing is held out: these examples are the whole world.',
+    (width) => gainsChart(width, gains),
+    {
+      columns: [
+        'search',
+        'seed',
+        'gain, searched on',
+        ...(view.judgedBy === 'holdout' ? ['gain, held out'] : []),
+      ],
+      rows: gains.flatMap(({ label, searched, held }) =>
+        searched.map((gain, i) => [label, view!.seeds[i]!, gain, ...held.slice(i, i + 1)]),
+      ),
+    },
+  )
+}
+
+function drawRun(run: RunView): void {
+  const spent = spentShown()
+  const chosen = chosenOf(run)
+  const { score } = TEXTS[view!.task]
+  const alive = aliveAt(run, spent)
+  const seen = run.prompts.filter(({ bornAt, mean }) => bornAt <= spent && mean !== null)
+  figure(
+    slot('family'),
+    `Every prompt of this run. ${seen.length} tried in full, ${alive.size} alive; prompt ${chosen.id} has ${familyOf(run, chosen).length - 1} ancestors.`,
+    (width) => familyChart(width, run, spent, view!.budget, chosen, score, (id) => state.set({ chosen: id })),
+    {
+      columns: ['id', 'prompt', 'score', 'made by', 'parents', 'born at', 'alive'],
+      rows: [...seen]
+        .sort((a, b) => b.mean! - a.mean!)
+        .map(({ id, prompt, mean, operator, parents, bornAt }) => [
+          id,
+          prompt,
+          mean!,
+          operator,
+          parents.join(' '),
+          bornAt,
+          alive.has(id) ? 'yes' : '',
+        ]),
+    },
+  )
+  drawChosen(run, chosen)
+}
+
+/** The chosen prompt, and how its line of first parents came to it. */
+function drawChosen(run: RunView, chosen: Prompt): void {
+  const line = [chosen]
+  for (let id = chosen.parents[0]; id !== undefined; id = run.prompts[id]!.parents[0])
+    line.unshift(run.prompts[id]!)
+  const SHOWN = 6
+  const items = line.slice(-SHOWN).map((one) => {
+    const parent = run.prompts[one.parents[0] ?? -1]
+    const from = one.parents.length < 2 ? '' : ` of ${one.parents.join(' and ')}`
+    return h(
+      'li',
+      {},
+      h(
+        'span',
+        { class: 'still' },
+        `${one.id}, ${one.operator}${from}, ${one.mean?.toFixed(3) ?? 'cut short'}: `,
+      ),
+      parent === undefined ? one.prompt : marked(wordDiff(parent.prompt, one.prompt)),
+    )
+  })
+  slot('chosen').replaceChildren(
+    h('h2', {}, `Prompt ${chosen.id}: ${chosen.mean!.toFixed(3)} ${TEXTS[view!.task].score}`),
+    h('p', { class: 'text-out' }, chosen.prompt),
+    h('h2', {}, 'How it came to be, first parents only'),
+    h('ol', { class: 'lineage', start: Math.max(1, line.length - SHOWN + 1) }, items),
+  )
+}
+
+/** `[-gone-] {+new+}` as markup a screen reader knows. */
+function marked(diff: string): Node[] {
+  return diff.split(/(\[-.*?-\]|\{\+.*?\+\})/s).map((part) => {
+    if (part.startsWith('[-')) return h('del', {}, part.slice(2, -2))
+    if (part.startsWith('{+')) return h('ins', {}, part.slice(2, -2))
+    return document.createTextNode(part)
+  })
 }
 
 const { redraw } = startPage(state, draw)
 afterPaint('recording', async () => {
   const answer = await globalThis.fetch('evolution.json')
   if (!answer.ok) throw new Error(`the recording did not come (HTTP ${answer.status})`)
-  recording = (await answer.json()) as Recording
-  last = Math.max(...recording.individuals.map((each) => each.generation))
-  slot('task').replaceChildren(
-    ...[
-      ['Searched on (dev)', recording.dev],
-      ['Never searched on (holdout)', recording.holdout],
-    ].map(([name, list]) =>
+  recorded = (await answer.json()) as RaceView
+  settled = ''
+  const list = (title: string, texts: readonly string[]): HTMLElement =>
+    h(
+      'div',
+      {},
+      h('h2', {}, title),
       h(
-        'div',
-        {},
-        h('h2', {}, String(name)),
-        h(
-          'ul',
-          {},
-          (list as string[]).map((each) => h('li', { class: 'mono' }, each)),
-        ),
+        'ul',
+        { class: 'mono' },
+        texts.map((text) => h('li', {}, text)),
       ),
-    ),
-  )
-  state.set({})
-  redraw()
+    )
+  slot('sentences').replaceChildren(list('Searched on', SENTENCES.dev), list('Held out', SENTENCES.held))
+  draw()
 })

@@ -2,6 +2,7 @@
  * You are the model: name the next character and how sure you are; the trained model does the same; both are charged
  * the surprise, −log₂ p, in bits. In: a tale it was not trained on, made from the seed. Out: two scores.
  */
+import { createCache, decode } from '../llm500.ts'
 import { tales } from '../tales.ts'
 import type { Loaded } from '../types.ts'
 import { bars, figure } from './kit/charts.ts'
@@ -92,15 +93,44 @@ state.onChange(() => {
   else notice('guesses', '')
 })
 
+/** What the model charged for each character, in bits; nothing stood before the first. */
+function surprises({ model, vocabulary }: Loaded, source: string): (number | undefined)[] {
+  const cache = createCache(model)
+  let logits: Float64Array | undefined
+  return Array.from(vocabulary.encode(source), (actual) => {
+    const chances = logits && softmax(Array.from(logits, (logit, id) => ({ id, logit })))
+    logits = decode(model, cache, actual)
+    return chances && -Math.log2(chances[actual]!)
+  })
+}
+
+/** The tale, each character as dark as it surprised the model; what you guessed is underlined. */
+function drawTale(tale: string, at: number, going: boolean): void {
+  const bits = loaded === undefined ? [] : surprises(loaded, tale.slice(0, at))
+  const letters = Array.from({ length: at }, (_, i) => {
+    const each = bits[i]
+    const letter = h(
+      'span',
+      {
+        class: i < SHOWN ? 'letter' : 'letter mine',
+        title: each === undefined ? '' : `${each.toFixed(1)} bits`,
+      },
+      tale[i] === '\n' ? '⏎\n' : tale[i],
+    )
+    letter.style.setProperty('--surprise', `${Math.min(100, Math.round((100 * (each ?? 0)) / 6))}%`)
+    return letter
+  })
+  slot('tale').replaceChildren(
+    ...letters,
+    going ? h('span', { class: 'caret', 'aria-hidden': 'true' }, '▮') : '',
+  )
+}
+
 function draw(): void {
   const tale = tales(400, state.value.seed)
   const guesses = list().slice(0, GAME)
   const at = SHOWN + guesses.length
-  slot('tale').replaceChildren(
-    tale.slice(0, SHOWN),
-    h('strong', {}, tale.slice(SHOWN, at)),
-    guesses.length < GAME ? h('span', { class: 'caret', 'aria-hidden': 'true' }, '▮') : '',
-  )
+  drawTale(tale, at, guesses.length < GAME)
   if (loaded === undefined) return
   input.disabled = guesses.length >= GAME
   const { vocabulary } = loaded
@@ -163,10 +193,20 @@ function draw(): void {
     announce(
       `${verdict}. Your surprise ${Number(rows.at(-1)![4]).toFixed(1)} bits, the model’s ${Number(rows.at(-1)![6]).toFixed(1)}.`,
     )
-  } else slot('bars').replaceChildren(h('p', { class: 'still' }, 'The bars appear with your first guess.'))
+  } else {
+    slot('bars').replaceChildren(
+      h(
+        'p',
+        { class: 'still' },
+        'Type what comes next: then you see what you believed beside what it believed.',
+      ),
+    )
+    slot('history').replaceChildren()
+    return
+  }
   figure(
     slot('history'),
-    'Surprise of every guess, bits',
+    'Surprise of every guess, bits: yours (thin) and the model’s (wide, pale)',
     (width) =>
       bars(
         width,

@@ -1,5 +1,6 @@
 /** The list of pages: only the theme switch needs a script. */
-import { startPage } from './kit/page.ts'
+import { afterPaint, startPage } from './kit/page.ts'
 import { createState } from './kit/state.ts'
 
 startPage(createState({}), () => {})
+afterPaint('index', async () => {})

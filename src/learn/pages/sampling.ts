@@ -15,6 +15,7 @@ import {
   type SamplingSettings,
   type Step,
 } from '../sampling.ts'
+import { createCache, decode } from '../llm500.ts'
 import type { Loaded } from '../types.ts'
 import { bars, figure } from './kit/charts.ts'
 import { button, numeric, range, select, textField } from './kit/controls.ts'
@@ -40,8 +41,10 @@ const state = createState({
 let loaded: Loaded | undefined
 let cached: { prefix: string; logits: Float64Array } | undefined
 
+const prefixField = textField(state, 'prefix', 'The model has read', { longest: 400 })
+prefixField.classList.add('wide')
 slot('controls').append(
-  textField(state, 'prefix', 'The model has read', { longest: 400 }),
+  prefixField,
   range(state, 't', 'Temperature', {
     step: 0.05,
     format: (value) => (value === 0 ? '0: the likeliest' : value.toFixed(2)),
@@ -54,15 +57,17 @@ slot('controls').append(
     format: (value) => (value === 1 ? 'none' : value.toFixed(2)),
   }),
   select(state, 'order', 'Order of the steps', {
-    transformers: 'Transformers: temperature first',
-    'llama.cpp': 'llama.cpp: temperature last',
+    transformers: 'T first (Transformers)',
+    'llama.cpp': 'T last (llama.cpp)',
   }),
   numeric(state, 'seed', 'Seed of the draws'),
 )
 slot('buttons').append(
+  button('Careful', () => state.set({ t: 0.5, k: V, p: 0.9, minp: 0, penalty: 1 })),
+  button('As learned', () => state.set({ t: 1, k: V, p: 1, minp: 0, penalty: 1 })),
+  button('Wild', () => state.set({ t: 2, k: V, p: 1, minp: 0, penalty: 1 })),
   button(`Draw ${DRAWS} samples`, () => state.set({ drawn: DRAWS })),
   button('Take back the draws', () => state.set({ drawn: 0 })),
-  button('Everything off', () => state.set({ t: 1, k: V, p: 1, minp: 0, penalty: 1, drawn: 0 })),
 )
 
 /** The settings as the library takes them; those that change nothing are left out. */
@@ -192,7 +197,53 @@ function draw(): void {
       ? `In the order of ${other} the same ${here.length} would survive.`
       : `In the order of ${other}, ${there.length} would survive: ${gained.length > 0 ? `also ${names(gained)}` : ''}${gained.length > 0 && lost.length > 0 ? '; ' : ''}${lost.length > 0 ? `not ${names(lost)}` : ''}.`
   drawStrip(logits)
+  write(prefix, list)
   announce(`${left.length} survivors, entropy ${bits.toFixed(2)} bits.`)
+}
+
+/** Characters of a continuation. */
+const WRITTEN = 60
+let due = 0
+
+/**
+ * Three texts drawn with these settings. A few hundred passes through the model: a moment after the last slider moved,
+ * not while it moves. The repetition penalty goes on counting from the prefix alone.
+ */
+function write(prefix: string, list: readonly Step[]): void {
+  clearTimeout(due)
+  due = window.setTimeout(() => {
+    const { model, vocabulary } = loaded!
+    const room = model.shape.context - 1
+    const ids = vocabulary.encode(prefix === '' ? '\n' : prefix).slice(-room)
+    slot('texts').replaceChildren(
+      ...[0, 1, 2].map((i) => {
+        const random = createRandom(state.value.seed + i)
+        const written: number[] = []
+        let cache = createCache(model)
+        let logits = new Float64Array()
+        const read = (more: ArrayLike<number>): void => {
+          for (const id of Array.from(more)) logits = decode(model, cache, id) as typeof logits
+        }
+        read(ids)
+        while (written.length < WRITTEN) {
+          const id = sample(logits, list, random)
+          written.push(id)
+          if (ids.length + written.length < room) read([id])
+          else {
+            // The window is full: begin again with its later half.
+            cache = createCache(model)
+            read([...ids, ...written].slice(-room / 2))
+          }
+        }
+        return h(
+          'p',
+          { class: 'text-out' },
+          h('span', { class: 'still' }, prefix.slice(-30)),
+          vocabulary.decode(written),
+        )
+      }),
+    )
+  }, 200)
 }
 
 /** The same logits at eight temperatures: probability of the five likeliest. */

@@ -9,7 +9,7 @@ import { showBytes } from '../../tokens/explain.ts'
 import { createRandom } from '../random.ts'
 import { figure, lines } from './kit/charts.ts'
 import { button, numeric, range, select } from './kit/controls.ts'
-import { h, slot } from './kit/dom.ts'
+import { h, slot, svg } from './kit/dom.ts'
 import { afterPaint, announce, notice, sentenceOf, startPage } from './kit/page.ts'
 import { choice, createState, integer } from './kit/state.ts'
 import { arrive, cutAt } from './stream-state.ts'
@@ -44,13 +44,13 @@ const length = (): number => sources.get(state.value.file)?.bytes.length ?? 0
 
 slot('controls').append(
   select(state, 'file', 'Stream', {
-    recording: 'a real answer of the small model, with its clock',
-    'openai-chat-text': 'Chat Completions: text',
-    'openai-chat-tools': 'Chat Completions: two tool calls',
-    'anthropic-tools': 'Messages: tool calls',
-    'anthropic-thinking': 'Messages: thinking, then text',
+    recording: 'the small model, with clock',
+    'openai-chat-text': 'OpenAI: text',
+    'openai-chat-tools': 'OpenAI: two tool calls',
+    'anthropic-tools': 'Anthropic: tool calls',
+    'anthropic-thinking': 'Anthropic: thinking, text',
   }),
-  select(state, 'cut', 'The network cuts the bytes', {
+  select(state, 'cut', 'The network cuts', {
     whole: 'nowhere',
     bytes: 'after every byte',
     random: 'at random places',
@@ -171,6 +171,7 @@ function draw(): void {
   const at = Math.min(state.value.at, bytes.length)
   const ended = at === bytes.length
   const arrived = arrive(provider, pieces(bytes.subarray(0, at)), ended)
+  drawStrip(bytes, at)
   drawBytes(bytes, at)
   slot('events').textContent = arrived.events
     .slice(-6)
@@ -206,6 +207,56 @@ function draw(): void {
   announce(`${at} bytes, ${arrived.events.length} events.`)
 }
 
+/** Where frames end (a blank line), as [from, to) in bytes. */
+function framesOf(bytes: Uint8Array): [number, number][] {
+  const found: [number, number][] = []
+  let from = 0
+  for (let i = 1; i < bytes.length; i++)
+    if (bytes[i] === 10 && bytes[i - 1] === 10) {
+      found.push([from, i + 1])
+      from = i + 1
+    }
+  if (from < bytes.length) found.push([from, bytes.length])
+  return found
+}
+
+/** The whole answer as a strip: frames in two tints, the network's cuts above, how far it has come. */
+function drawStrip(bytes: Uint8Array, at: number): void {
+  const all = framesOf(bytes)
+  const cuts: number[] = []
+  let sum = 0
+  for (const piece of pieces(bytes).slice(0, -1)) cuts.push((sum += piece.length))
+  figure(
+    slot('strip'),
+    `The answer as a strip: ${all.length} frames in two tints, what has arrived darker${cuts.length > 0 ? `; ticks: ${cuts.length} cuts by the network` : ''}.`,
+    (width) => {
+      const x = (byte: number): number => (byte / bytes.length) * width
+      // A tick for every pixel at most: a cut after every byte is a bar.
+      const ticks = [...new Set(cuts.map((byte) => Math.round(x(byte))))]
+      return svg(
+        'svg',
+        { width, height: 34, role: 'img', 'aria-label': `${all.length} frames; see the table.` },
+        ticks.map((place) => svg('line', { class: 'cut-tick', x1: place, x2: place, y1: 0, y2: 7 })),
+        all.map(([from, to], i) =>
+          svg('rect', {
+            class: i % 2 === 0 ? 'base' : 'base other',
+            x: x(from),
+            y: 9,
+            width: Math.max(0.5, x(to) - x(from)),
+            height: 20,
+          }),
+        ),
+        svg('rect', { class: 'arrived', x: 0, y: 9, width: x(at), height: 20 }),
+        svg('line', { class: 'here', x1: x(at), x2: x(at), y1: 4, y2: 34 }),
+      )
+    },
+    {
+      columns: ['frame', 'from byte', 'to byte', 'bytes'],
+      rows: all.map(([from, to], i) => [i + 1, from, to, to - from]),
+    },
+  )
+}
+
 function drawBytes(bytes: Uint8Array, at: number): void {
   // The frame around the position is marked; 700 bytes on either side are shown.
   let from = at
@@ -226,7 +277,7 @@ function drawClock({ arrivals, bytes, provider }: Source, at: number): void {
       h(
         'p',
         { class: 'still' },
-        'This fixture was written by hand and has no clock; choose the real answer to see time.',
+        'This fixture was written by hand and has no clock; choose the small model’s to see time.',
       ),
     )
     return

@@ -14,6 +14,9 @@ import { choice, createState, flag, integer, text } from './kit/state.ts'
 const ENCODINGS = ['o200k_base', 'cl100k_base', 'r50k_base'] as const
 type Name = (typeof ENCODINGS)[number]
 
+/** Tokens a vocabulary has, special ones apart. */
+const SIZES: Readonly<Record<Name, number>> = { o200k_base: 199_998, cl100k_base: 100_256, r50k_base: 50_256 }
+
 /** One sentence (Universal Declaration of Human Rights, article 1) in five languages. */
 const LANGUAGES: readonly (readonly [string, string])[] = [
   ['English', 'All human beings are born free and equal in dignity and rights.'],
@@ -43,6 +46,8 @@ const state = createState({
 
 const vocabularies = new Map<string, Encoding>()
 let pending = ''
+let painted = false
+let sliderEnd = -1
 let extras:
   | { price: typeof import('../../cost/index.ts'); estimate: typeof import('../../tokens/estimate.ts') }
   | undefined
@@ -65,9 +70,9 @@ wide.classList.add('wide')
 slot('controls').append(
   wide,
   select(state, 'encoding', 'Vocabulary', {
-    o200k_base: 'o200k_base (GPT-4o, GPT-5): 199,998',
-    cl100k_base: 'cl100k_base (GPT-4): 100,256',
-    r50k_base: 'r50k_base (GPT-2): 50,256',
+    o200k_base: 'o200k: GPT-4o, GPT-5',
+    cl100k_base: 'cl100k: GPT-4',
+    r50k_base: 'r50k: GPT-2',
   }),
   checkbox(state, 'spaces', 'Show white space'),
 )
@@ -115,6 +120,15 @@ function drawTokens(explanation: Explanation): void {
       )
     }),
   )
+  slot('ids').replaceChildren(
+    ...explanation.groups.flatMap((group) =>
+      explanation.tokens
+        .slice(group.firstToken, group.firstToken + group.tokenCount)
+        .map(({ id }) =>
+          h('span', { class: `tint-${group.firstToken % 5}`, 'data-token': group.firstToken }, id),
+        ),
+    ),
+  )
   if (focused !== null && focused !== undefined)
     slot('tokens').querySelector<HTMLElement>(`[data-token="${focused}"]`)?.focus()
   if (slot('tokens').querySelector('[tabindex="0"]') === null)
@@ -131,6 +145,15 @@ slot('tokens').addEventListener('keydown', (event) => {
   next.focus()
   next.click()
 })
+
+/** Under the pointer, a token and its ids are marked together; the keyboard has the pressed one. */
+for (const place of ['tokens', 'ids'])
+  for (const kind of ['pointerover', 'pointerout'] as const)
+    slot(place).addEventListener(kind, ({ target }) => {
+      const token = target instanceof Element ? target.getAttribute('data-token') : null
+      for (const each of document.querySelectorAll(`[data-token="${token}"]`))
+        each.classList.toggle('linked', kind === 'pointerover')
+    })
 
 function drawMerges(encoding: Encoding, explanation: Explanation): void {
   const token = explanation.tokens[state.value.token]
@@ -171,7 +194,8 @@ function draw(): void {
   const { text: source, encoding: name } = state.value
   const encoding = vocabularies.get(name)
   if (encoding === undefined) {
-    if (pending !== name) {
+    // Not before the first paint: a vocabulary is a megabyte of script.
+    if (painted && pending !== name) {
       pending = name
       slot('status').textContent = `Loading ${name} …`
       load(name)
@@ -192,12 +216,18 @@ function draw(): void {
   slot('facts').replaceChildren(
     ...[
       ['tokens', tokens.length],
+      ['in the vocabulary', SIZES[name].toLocaleString('en')],
       ['characters', [...source].length],
       ['bytes', bytes],
       ['bytes a token', tokens.length === 0 ? '–' : (bytes / tokens.length).toFixed(2)],
       ['pieces', pieces.length],
     ].map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', { 'data-fact': label }, value))),
   )
+  // The slider ends where the merges end, which is known only now.
+  if (sliderEnd !== mergesShown()) {
+    sliderEnd = mergesShown()
+    state.set({})
+  }
   drawTokens(explained)
   drawMerges(encoding, explained)
   const rows = LANGUAGES.map(
@@ -252,7 +282,8 @@ function drawCost(source: string): void {
 
 startPage(state, draw)
 afterPaint('vocabulary', async () => {
-  // The first one is loading since the first drawing; this waits for it too, so that "ready" means what it says.
+  painted = true
+  slot('status').textContent = `Loading ${state.value.encoding} …`
   vocabularies.set(state.value.encoding, await load(state.value.encoding))
   const [price, estimate] = await Promise.all([
     import('../../cost/index.ts'),

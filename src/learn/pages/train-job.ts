@@ -6,7 +6,8 @@ import { toGguf } from '../gguf.ts'
 import { generate, save } from '../llm500.ts'
 import { createRandom } from '../random.ts'
 import { toSafetensors } from '../safetensors.ts'
-import { stepFlops, trainPreset, type Preset } from '../train.ts'
+import { tales } from '../tales.ts'
+import { splitCorpus, stepFlops, trainPreset, trigramLoss, type Preset } from '../train.ts'
 import type { Model, TrainStep, Vocabulary } from '../types.ts'
 import { memoryOf, type Kernel } from './kit/model.ts'
 import type { Job } from './kit/worker.ts'
@@ -39,11 +40,13 @@ export type TrainAnswer =
       readonly vocab: number
       readonly used: Kernel
       readonly flops: number
+      /** What a table of three-letter counts reaches on the same held-out text: the line to get below. */
+      readonly trigramLoss: number
     }
   | { readonly kind: 'step'; readonly step: TrainStep; readonly ms: number }
   | { readonly kind: 'sample'; readonly step: number; readonly text: string }
   | { readonly kind: 'files'; readonly files: TrainFiles }
-  | { readonly kind: 'done'; readonly trigramLoss: number }
+  | { readonly kind: 'done' }
 
 function sampleText(model: Model, vocabulary: Vocabulary, prompt: string): string {
   let text = prompt
@@ -67,22 +70,25 @@ function filesOf(model: Model, vocabulary: Vocabulary): TrainFiles {
 
 /** Trains, reporting every step. */
 export const trainJob: Job<TrainAsk, TrainAnswer> = async (ask, answer, control) => {
-  const { preset, corpus, kernel, seed, sampleEvery, prompt } = ask
+  const { preset, corpus = tales(600_000), kernel, seed, sampleEvery, prompt } = ask
   const { memory, used } = memoryOf(kernel)
-  const run = trainPreset(preset, { memory, seed, ...(corpus === undefined ? {} : { corpus }) })
+  const { train, val, vocabulary: alphabet } = splitCorpus(corpus, preset.context)
+  const baseline = trigramLoss(train, val, alphabet.chars.length)
+  const run = trainPreset(preset, { memory, seed, corpus })
   let since = performance.now()
   let turned = since
   for (;;) {
     const next = run.next()
     if (next.done === true) {
       answer({ kind: 'files', files: filesOf(next.value.model, next.value.vocabulary) })
-      answer({ kind: 'done', trigramLoss: next.value.trigramLoss })
+      answer({ kind: 'done' })
       return
     }
     const { model, vocabulary, ...step } = next.value
     if (step.step === 1) {
       const vocab = vocabulary.chars.length
-      answer({ kind: 'start', params: model.params, vocab, used, flops: stepFlops(preset, vocab) })
+      const flops = stepFlops(preset, vocab)
+      answer({ kind: 'start', params: model.params, vocab, used, flops, trigramLoss: baseline })
     }
     const now = performance.now()
     answer({ kind: 'step', step, ms: now - since })

@@ -28,9 +28,8 @@ let paused = false
 let steps: TrainStep[] = []
 let samples: { step: number; text: string }[] = []
 let files: TrainFiles | undefined
-let facts: { params: number; vocab: number; used: string; flops: number } | undefined
+let facts: { params: number; vocab: number; used: string; flops: number; trigramLoss: number } | undefined
 let stepMs = 0
-let trigram: number | undefined
 
 slot('controls').append(
   select(state, 'size', 'Size', {
@@ -50,7 +49,7 @@ const own = textField(state, 'corpus', 'Your own text to learn (empty: this proj
   hint: 'At least 700 characters for the small model; it stays in this tab, and is kept out of the address when long.',
 })
 own.classList.add('wide')
-slot('controls').append(own)
+slot('own').append(own)
 
 const go = button('Train', () => start())
 go.classList.add('primary')
@@ -80,7 +79,6 @@ function start(): void {
   steps = []
   samples = []
   files = undefined
-  trigram = undefined
   paused = false
   pause.textContent = 'Pause'
   const { size, steps: count, seed, kernel, corpus, prompt } = state.value
@@ -135,7 +133,6 @@ function take(answer: TrainAnswer | { error: string }): void {
       files = answer.files
       break
     case 'done':
-      trigram = answer.trigramLoss
       document.documentElement.dataset['trained'] = 'true'
       announce(`Trained: loss ${steps.at(-1)?.loss.toFixed(2)}.`)
       break
@@ -151,12 +148,14 @@ function draw(): void {
   notice('gguf', files?.why === undefined ? '' : `No GGUF of this text: ${files.why}`)
   pause.disabled = running === undefined || last?.step === state.value.steps
   const rate = stepMs > 0 ? 1000 / stepMs : 0
+  slot('facts').hidden = last === undefined
+  slot('sample').hidden = samples.length === 0
+  slot('timeline').hidden = samples.length === 0
   slot('facts').replaceChildren(
     ...[
       ['step', last === undefined ? '–' : `${last.step} of ${state.value.steps}`],
       ['loss, nats a character', last === undefined ? '–' : last.loss.toFixed(3)],
       ['held out', steps.findLast((step) => step.valLoss !== undefined)?.valLoss?.toFixed(3) ?? '–'],
-      ['knowing nothing, ln V', facts === undefined ? '–' : Math.log(facts.vocab).toFixed(2)],
       ['parameters', facts === undefined ? '–' : facts.params.toLocaleString('en')],
       ['tokens/s', rate === 0 ? '–' : Math.round(rate * preset.batch * preset.context).toLocaleString('en')],
       ['GFLOP/s', rate === 0 || facts === undefined ? '–' : ((rate * facts.flops) / 1e9).toFixed(2)],
@@ -167,9 +166,7 @@ function draw(): void {
     const every = Math.max(1, Math.ceil(steps.length / 400))
     figure(
       slot('loss'),
-      trigram === undefined
-        ? 'Loss by step'
-        : `Loss by step; trigrams reach ${trigram.toFixed(2)} on the same held-out text`,
+      'Loss by step, and two lines to get below: knowing nothing, and a table of three-letter counts.',
       (width) =>
         lines(
           width,
@@ -185,8 +182,24 @@ function draw(): void {
               series: 2,
               dots: held.length < 20,
             },
+            ...(facts === undefined
+              ? []
+              : (
+                  [
+                    [`nothing known, ${Math.log(facts.vocab).toFixed(2)}`, Math.log(facts.vocab), 4],
+                    [`trigrams, ${facts.trigramLoss.toFixed(2)}`, facts.trigramLoss, 3],
+                  ] as const
+                ).map(([name, level, series]) => ({
+                  name,
+                  series,
+                  dashed: true,
+                  points: [
+                    [1, level],
+                    [steps.length, level],
+                  ] as const,
+                }))),
           ],
-          { x: 'step', y: 'nats', logX: state.value.log },
+          { x: 'step', y: 'nats a character', logX: state.value.log, height: 300 },
         ),
       {
         columns: ['step', 'loss', 'held out', 'learning rate', 'gradient norm'],
@@ -194,7 +207,14 @@ function draw(): void {
         digits: 6,
       },
     )
-  } else slot('loss').replaceChildren(h('p', { class: 'still' }, 'Press Train. Nothing leaves this tab.'))
+  } else
+    slot('loss').replaceChildren(
+      h(
+        'p',
+        { class: 'still' },
+        'Press Train: ten seconds, and letters become words. Nothing leaves this tab.',
+      ),
+    )
   const shown = samples[Math.min(state.value.at, samples.length - 1)]
   slot('sample').textContent = shown?.text ?? ''
 }

@@ -1,8 +1,9 @@
 /**
  * Charts that can be read without eyes. In: numbers. Out: a figure with an SVG of the width it has on the screen, a
  * caption, and the same numbers as a table (full precision in `data-value`). Colours are CSS classes, so both themes
- * apply. Not here: axes of time, zooming; nothing on these pages needs them.
+ * apply. Not here: the axes (axes.ts); zooming, which nothing on these pages needs.
  */
+import { frame, type Axes, type Key } from './axes.ts'
 import { h, svg, type Child } from './dom.ts'
 
 /** A cell of a table: a number is printed with `digits`, its exact value kept beside it. */
@@ -152,103 +153,36 @@ export function bars(
   )
 }
 
-/** One line, or a cloud of points, of a line chart. `series` 1 to 4 chooses the colour. */
-export interface Series {
-  readonly name: string
+/** One line, or a cloud of points, of a line chart. */
+export interface Series extends Key {
   readonly points: readonly (readonly [x: number, y: number])[]
-  readonly series: 1 | 2 | 3 | 4
-  readonly dots?: boolean
-  readonly dashed?: boolean
 }
 
-/** How a line chart is scaled and named. */
-export interface Axes {
-  readonly x: string
-  readonly y: string
-  readonly height?: number
-  readonly logX?: boolean
-  readonly logY?: boolean
-  readonly format?: (value: number) => string
-  /** Do not begin the axes at zero: for clouds whose distance from it says nothing. */
-  readonly tight?: boolean
-}
-
-function ticks(low: number, high: number, log: boolean, count: number): number[] {
-  if (log) {
-    const found: number[] = []
-    for (let power = Math.ceil(Math.log10(low)); power <= Math.log10(high) + 1e-9; power++)
-      found.push(10 ** power)
-    return found
-  }
-  const raw = (high - low) / count
-  const unit = 10 ** Math.floor(Math.log10(raw))
-  const step = [1, 2, 5, 10].map((factor) => factor * unit).find((candidate) => candidate >= raw) ?? raw
-  const found: number[] = []
-  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-6; at += step) found.push(at)
-  return found
-}
-
-/** Lines over two axes, with a legend that is text. */
+/** Lines and clouds over two axes. */
 export function lines(width: number, data: readonly Series[], axes: Axes): SVGElement {
-  const {
-    height = 260,
-    logX = false,
-    logY = false,
-    tight = false,
-    format = (value) => String(Number(value.toPrecision(3))),
-  } = axes
-  const all = data
-    .flatMap(({ points }) => points)
-    .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y))
-  const xs = all.map(([x]) => x)
-  const ys = all.map(([, y]) => y)
-  const smallest = (values: readonly number[]): number =>
-    Math.min(...values.filter((value) => value > 0), 1e9)
-  const [x0, x1] = [logX ? smallest(xs) : Math.min(tight ? Infinity : 0, ...xs), Math.max(1e-9, ...xs)]
-  const [y0, y1] = [logY ? smallest(ys) : Math.min(tight ? Infinity : 0, ...ys), Math.max(1e-9, ...ys)]
-  const [left, right, top, bottom] = [54, 12, 12 + 18 * data.length, 40]
-  const scale = (value: number, low: number, high: number, log: boolean): number => {
-    if (high <= low) return 0
-    if (!log) return (value - low) / (high - low)
-    return Math.log(Math.max(value, low) / low) / Math.log(high / low)
-  }
-  const px = (x: number): number => left + Math.max(10, width - left - right) * scale(x, x0, x1, logX)
-  const py = (y: number): number => height - bottom - (height - top - bottom) * scale(y, y0, y1, logY)
+  const placed = data.map((series) => ({
+    ...series,
+    points: series.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y)),
+  }))
+  const all = placed.flatMap(({ points }) => points)
+  const { height, px, py, nodes } = frame(
+    width,
+    all.map(([x]) => x),
+    all.map(([, y]) => y),
+    axes,
+    data.length > 1 ? data.filter(({ faint }) => faint !== true) : [],
+  )
   return svg(
     'svg',
     { width, height, role: 'img', 'aria-label': `${axes.y} over ${axes.x}; see the table.` },
-    ticks(y0, y1, logY, 4).map((y) => [
-      svg('line', { class: 'grid', x1: left, x2: width - right, y1: py(y), y2: py(y) }),
-      svg('text', { class: 'small', x: left - 6, y: py(y) + 4, 'text-anchor': 'end' }, format(y)),
-    ]),
-    ticks(x0, x1, logX, Math.max(2, Math.floor(width / 110))).map((x) =>
-      svg('text', { class: 'small', x: px(x), y: height - bottom + 16, 'text-anchor': 'middle' }, format(x)),
-    ),
-    svg(
-      'text',
-      { class: 'small', x: width - right, y: height - 4, 'text-anchor': 'end' },
-      `${axes.x} → · ${axes.y} ↑`,
-    ),
-    data.map(({ points, series, dots, dashed }) => {
-      const placed = points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y))
-      const name = `series-${series}`
+    nodes,
+    placed.map(({ points, series, dots, dashed, faint }) => {
+      const name = `series-${series}${faint === true ? ' faint' : ''}`
       if (dots === true)
-        return placed.map(([x, y]) => svg('circle', { class: `dot ${name}`, cx: px(x), cy: py(y), r: 3 }))
-      const path = placed.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')
+        return points.map(([x, y]) => svg('circle', { class: `dot ${name}`, cx: px(x), cy: py(y), r: 3 }))
+      const path = points.map(([x, y]) => `${px(x).toFixed(1)},${py(y).toFixed(1)}`).join(' ')
       return svg('polyline', { class: `line ${name}${dashed === true ? ' dashed' : ''}`, points: path })
     }),
-    data.map(({ name, series, dots, dashed }, i) => [
-      dots === true
-        ? svg('circle', { class: `dot series-${series}`, cx: left + 10, cy: 10 + 18 * i, r: 3 })
-        : svg('line', {
-            class: `line series-${series}${dashed === true ? ' dashed' : ''}`,
-            x1: left,
-            x2: left + 20,
-            y1: 10 + 18 * i,
-            y2: 10 + 18 * i,
-          }),
-      svg('text', { class: 'small', x: left + 26, y: 14 + 18 * i }, name),
-    ]),
   )
 }
 
