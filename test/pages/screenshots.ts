@@ -12,7 +12,7 @@ const LARGEST = 150_000
 
 /** Settings that show a page at work. */
 const SHOWN: Readonly<Record<string, string>> = {
-  guess: 'v=1&guesses=h60e90+80w60a40s70',
+  guess: 'v=1&guesses=i60d90+95t60w40e80',
   // Text of scripts for which a bare Debian has fonts.
   tokenizer:
     'v=1&text=The+tokenizer+sees+pieces%3A+unbelievable%2C+na%C3%AFve%2C+12345%2C+%CE%BB%CF%8C%CE%B3%CE%BF%CF%82.&merge=9',

@@ -34,7 +34,7 @@ export const SENTENCES: Readonly<Record<'dev' | 'held', readonly string[]>> = {
 /** A task in words: its place in the menu, what it asks, what its score is. */
 export const TEXTS: Readonly<Record<TaskName, { title: string; about: string; score: string }>> = {
   frida: {
-    title: 'Tiny model: four sentences',
+    title: 'The tiny model',
     about:
       'At most eight words in front, so that the model of this project finds four sentences about Frida likely. Four other sentences are held out. Running it takes half a minute or more: every evaluation is a pass through the network.',
     score: 'nats a character (0 is certain)',

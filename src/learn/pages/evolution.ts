@@ -235,13 +235,15 @@ function drawRace(): void {
 function drawRun(run: RunView): void {
   const spent = spentShown()
   const chosen = chosenOf(run)
-  const { score } = TEXTS[view!.task]
+  // Kept by the figure, which draws again when its width changes: `view` may be another one by then.
+  const { task, budget } = view!
+  const { score } = TEXTS[task]
   const alive = aliveAt(run, spent)
   const seen = run.prompts.filter(({ bornAt, mean }) => bornAt <= spent && mean !== null)
   figure(
     slot('family'),
     `Every prompt of this run. ${seen.length} tried in full, ${alive.size} alive; prompt ${chosen.id} has ${familyOf(run, chosen).length - 1} ancestors.`,
-    (width) => familyChart(width, run, spent, view!.budget, chosen, score, (id) => state.set({ chosen: id })),
+    (width) => familyChart(width, run, spent, budget, chosen, score, (id) => state.set({ chosen: id })),
     {
       columns: ['id', 'prompt', 'score', 'made by', 'parents', 'born at', 'alive'],
       rows: [...seen]

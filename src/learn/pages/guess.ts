@@ -104,7 +104,7 @@ function surprises({ model, vocabulary }: Loaded, source: string): (number | und
   })
 }
 
-/** The tale, each character as dark as it surprised the model; what you guessed is underlined. */
+/** The tale, the colour of each character as strong as it surprised the model; what you guessed is underlined. */
 function drawTale(tale: string, at: number, going: boolean): void {
   const bits = loaded === undefined ? [] : surprises(loaded, tale.slice(0, at))
   const letters = Array.from({ length: at }, (_, i) => {
