@@ -11,6 +11,7 @@ import { attentionMaps } from '../../src/learn/attention.ts'
 import { createCache, decode, load } from '../../src/learn/llm500.ts'
 import { optimize } from '../../src/learn/optimize/index.ts'
 import { evolutionTask, raceTask } from '../../src/learn/pages/evolution-tasks.ts'
+import { pages } from '../../src/learn/pages/pages.ts'
 import { arrive, cutAt } from '../../src/learn/pages/stream-state.ts'
 import { dequantize } from '../../src/learn/quantize.ts'
 import { orders, stepsOf, survivors, type SamplingSettings } from '../../src/learn/sampling.ts'
@@ -597,6 +598,46 @@ const anywhere: Check = {
   },
 }
 
+const bare: Check = {
+  name: 'without WASM, workers and storage: every page is ready and says what it lacks',
+  async run({ browser, url }) {
+    const before = `
+      delete globalThis.WebAssembly
+      globalThis.Worker = class { constructor() { throw new Error("forbidden") } }
+      Object.defineProperty(globalThis, 'localStorage', { get() { throw new Error('forbidden') } })`
+    const told = []
+    for (const { slug } of pages) {
+      const { page, close, assertQuiet } = await openPage(browser, url, slug, { before })
+      await page.locator('#theme').click()
+      const notices = (await page.locator('#notices').textContent()) ?? ''
+      if (slug === 'attention') insist(/no WebAssembly/.test(notices), `attention says: ${notices}`)
+      if (slug === 'cache') insist(/Workers are not allowed/.test(notices), `cache says: ${notices}`)
+      told.push(`${slug}${notices === '' ? '' : ' (says so)'}`)
+      assertQuiet()
+      await close()
+    }
+    return told.join(', ')
+  },
+}
+
+const missing: Check = {
+  name: 'when the weights or the recording do not come, the page says so in a sentence and its text stays',
+  async run({ browser, url }) {
+    for (const slug of ['guess', 'sampling', 'attention', 'evolution']) {
+      const context = await browser.newContext()
+      const page = await context.newPage()
+      await page.route(/tiny\.llm|evolution\.json/, (route) => route.fulfill({ status: 503 }))
+      await page.goto(`${url}${slug}.html`)
+      await page.waitForSelector('#notices .notice')
+      const told = (await page.locator('#notices').textContent()) ?? ''
+      insist(/did not come \(HTTP 503\)/.test(told), `${slug} says: ${told}`)
+      insist((await page.locator('.reading').count()) === 1, 'the text is gone')
+      await context.close()
+    }
+    return 'four pages'
+  },
+}
+
 /** In the order of the pages. */
 export const checks: readonly Check[] = [
   guess,
@@ -614,5 +655,7 @@ export const checks: readonly Check[] = [
   evolution,
   evolutionLive,
   evolutionWithout,
+  bare,
+  missing,
   anywhere,
 ]

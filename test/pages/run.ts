@@ -76,6 +76,10 @@ async function axe(page: Page, source: string): Promise<string> {
 
 /** Every control can be reached by Tab and changed by keys; returns how many were. */
 async function keyboard({ page }: Opened): Promise<string> {
+  // What is still being measured is drawn anew; the stops of a finished page can be counted.
+  await page.waitForFunction(() => document.documentElement.dataset['measured'] !== 'false', undefined, {
+    timeout: 120_000,
+  })
   const names = await page
     .locator(
       'main input:visible:not([disabled]), main select:visible, main textarea:visible, main button:visible:not([disabled]), main canvas[tabindex], main summary:visible, header a, header button',

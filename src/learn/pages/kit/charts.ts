@@ -51,7 +51,7 @@ export function tableView(
   return details
 }
 
-/** Puts a drawing and its table into `at`; an open table stays open. Draws again when the width changes. */
+/** Puts a drawing and its table into `at`; an open table stays open, and who stood on it stays there. Draws again when the width changes. */
 export function figure(
   at: HTMLElement,
   caption: string,
@@ -66,7 +66,10 @@ export function figure(
   const drawing = h('div', { class: 'drawing' })
   const view = table === undefined ? null : tableView(caption, table.columns, table.rows, table.digits)
   const body = h('figure', {}, drawing, h('figcaption', {}, caption), view)
+  // A chart that is drawn again while a measurement runs must not throw the keyboard back to the top.
+  const stood = at.querySelector('details')?.contains(document.activeElement) === true
   at.replaceChildren(body)
+  if (stood) view?.querySelector('summary')?.focus({ preventScroll: true })
   if (view instanceof HTMLDetailsElement && open) view.open = true
   const paint = (): void => drawing.replaceChildren(...[draw(drawingWidth(drawing))].flat().filter(isNode))
   paint()
