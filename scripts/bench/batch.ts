@@ -143,14 +143,21 @@ const overhead: Row = {
 
 // --------------------------------------------------------------------------------------------- memory
 
-/** The whole client over the fake transport. The fake keeps what it was asked, for tests; here that is thrown away. */
+/**
+ * The fake's own codec over the fake transport, and nothing of the client between: a million rows are about the runner.
+ * The fake keeps what it was asked, for tests; here that is thrown away.
+ */
 function fakeClient(): BatchClient {
-  const { calls, ...options } = fake(() => 'three short words')
-  const client = createClient(options)
+  const { provider, transport, calls } = fake(() => 'three short words')
   return {
-    complete(input, given) {
+    async complete(input) {
       if (calls.length > 1_000) calls.length = 0
-      return client.complete(input, given)
+      const messages: Message[] = [{ role: 'user', content: input as string }]
+      const http = provider.encode({ model: 'fake-1', messages, stream: false })
+      const { body } = await transport.send(http, { signal: new AbortController().signal })
+      const { events } = provider.decode(JSON.parse(await new Response(body).text()))
+      const text = events.map((event) => (event.type === 'text-delta' ? event.text : '')).join('')
+      return { text, usage: { inputTokens: 3, outputTokens: 3 } } as Completion
     },
   }
 }

@@ -20,15 +20,27 @@ export interface BatchRow extends Omit<Options, 'signal' | 'retry'> {
   prompt?: string
 }
 
-/** The options that decide what is asked; anything that is not plain data is left out. */
-export function jobOptions(options: Options | undefined): Record<string, unknown> {
+/**
+ * The options that decide what is asked, as one text. Of what is not plain data — functions, a schema that holds itself —
+ * only the presence counts.
+ */
+export function jobText(options: Options | undefined): string {
   const plain: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(options ?? {})) {
     if (['apiKey', 'timeouts', 'limits', 'hooks', 'headers', 'env'].includes(key)) continue
     if (key === 'provider' && typeof value === 'object') plain[key] = (value as { name: string }).name
-    else if (typeof value !== 'function') plain[key] = value
+    else if (typeof value !== 'function') plain[key] = isPlain(value) ? value : true
   }
-  return plain
+  return canonicalJson(plain)
+}
+
+function isPlain(value: unknown): boolean {
+  try {
+    JSON.stringify(value)
+    return true
+  } catch {
+    return false
+  }
 }
 
 export function idOf(value: unknown, index: number): string {

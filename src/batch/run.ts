@@ -14,11 +14,11 @@ import { systemClock } from '../http/clock.ts'
 import type { Completion } from '../types.ts'
 import { headerLine, readCheckpoint, rowLine } from './checkpoint.ts'
 import type { BatchResult } from './checkpoint.ts'
-import { canonicalJson, digest, digestText } from './digest.ts'
+import { digest, digestText } from './digest.ts'
 import type { Digest } from './digest.ts'
 import { checkOptions } from './options.ts'
 import type { BatchOptions, BatchProgress, BatchSummary } from './options.ts'
-import { callOf, idOf, jobOptions, readRow } from './rows.ts'
+import { callOf, idOf, jobText, readRow } from './rows.ts'
 import type { BatchRow } from './rows.ts'
 
 /** A run: iterate it for the results, or await `summary` after. */
@@ -126,7 +126,7 @@ async function* drive(
     const release = await checkpoint?.lock()
     if (release !== undefined) undo.push(release)
     // What may not change between two runs of one job. Keys, functions and deadlines may.
-    const job = digestText(digest(canonicalJson(jobOptions(options.options))))
+    const job = digestText(digest(jobText(options.options)))
     const { started, ids, unsent } = await readCheckpoint(checkpoint, job, options.retryFailed ?? false)
     let header = started ? Promise.resolve() : undefined
     undo.push(() => source.return?.())

@@ -597,6 +597,17 @@ describe('batch, resumed', () => {
     expect(asked).toEqual([])
   })
 
+  it('resumes a job whose options hold themselves, as a recursive schema does', async () => {
+    const schema: Record<string, unknown> = { type: 'object' }
+    schema['properties'] = { child: schema }
+    const checkpoint = memoryCheckpoint()
+    for (const expected of [2, 0]) {
+      const { asked, options } = client()
+      await collect(batch(rows(2), { ...options, checkpoint, options: { schema } }))
+      expect(asked).toHaveLength(expected)
+    }
+  })
+
   it('lets a checkpoint go on under another key and other deadlines', async () => {
     const checkpoint = memoryCheckpoint()
     await collect(batch(rows(1), { ...client().options, checkpoint, options: { apiKey: 'a' } }))
