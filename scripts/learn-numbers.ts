@@ -21,7 +21,7 @@ import {
   linearFlops,
   uncachedFlops,
 } from '../src/learn/kv-cache.ts'
-import { createCache, createModel, decode, forward, load, loss } from '../src/learn/llm500.ts'
+import { createCache, createModel, decode, forward, load, loss, train } from '../src/learn/llm500.ts'
 import { naiveMemory } from '../src/learn/naive.ts'
 import { batchNorm, layerNorm, leak } from '../src/learn/norm.ts'
 import { evolutionTask, raceTask, type RaceView } from '../src/learn/pages/evolution-tasks.ts'
@@ -225,6 +225,19 @@ function training(): void {
   // Four hundred steps amplify the last bit of Math.exp, which engines may round differently.
   clocked('small-held', held, 2, 1.05)
   exact('small-params', done.value.model.params)
+  // Exercise 5: the same run, once without the scaling of the residual projections, once ten times slower.
+  const preset = { ...presets['10s'], steps: 400 }
+  const { vocabulary, train: ids, val } = splitCorpus(tales(600_000), preset.context)
+  const shape = { ...preset, vocab: vocabulary.chars.length }
+  const ablated = (lr: number, projection: number): number => {
+    const model = createModel(shape, { batch: preset.batch, seed: 1, memory: wasmMemory })
+    for (const { name, at, size } of model.tensors)
+      if (name.endsWith('c_proj.weight')) for (let i = at; i < at + size; i++) model.f[i]! *= projection
+    const steps = [...train(model, { train: ids, val }, { steps: preset.steps, lr, seed: 1 })]
+    return steps.at(-1)!.valLoss!
+  }
+  clocked('small-unscaled', ablated(preset.lr, Math.sqrt(2 * preset.layers)), 2, 1.05)
+  clocked('small-slow', ablated(preset.lr / 10, 1), 2, 1.05)
   const corpus = splitCorpus(tales(600_000), 64)
   exact('trigram', trigramLoss(corpus.train, corpus.val, corpus.vocabulary.chars.length), 2)
   exact('corpus-chars', 600_000)
@@ -309,7 +322,11 @@ function latency(): void {
   const whole = createModel(short, { batch: 1, memory: wasmMemory })
   const ids = Int32Array.from({ length: n }, (_, i) => i % 71)
   forward(whole, ids)
-  clocked('prefill-times', withCache / fastest(5, () => forward(whole, ids)), 0, 4)
+  clocked('prefill-wasm-times', withCache / fastest(5, () => forward(whole, ids)), 0, 4)
+  // The same arithmetic on both sides: TypeScript wide against TypeScript thin.
+  const plain = createModel(short, { batch: 1 })
+  forward(plain, ids)
+  clocked('prefill-times', withCache / fastest(3, () => forward(plain, ids)), 1, 3)
   const reading = (length: number): number => {
     const reader = createModel({ ...NARROW, context: length }, { batch: 1, memory: wasmMemory })
     const text = Int32Array.from({ length }, (_, i) => i % 71)
@@ -393,18 +410,28 @@ function cost(): void {
     (100 * total(({ outputTokens }) => bill({ inputTokens: 0, outputTokens }))) / cold,
     0,
   )
+  exact(
+    'talk-warm-share',
+    (100 * total(({ outputTokens }) => bill({ inputTokens: 0, outputTokens }))) / warm,
+    0,
+  )
   exact('bill-cold', 1000 * bill(turn), 2)
   exact('bill-warm', 1000 * bill({ ...turn, cachedInputTokens: 19_000 }), 2)
   exact('bill-output-share', (100 * bill({ inputTokens: 0, outputTokens: 500 })) / bill(turn), 0)
 }
 
 async function searching(): Promise<void> {
-  const { verdict, budget, seeds } = JSON.parse(
+  const { verdict, budget, seeds, rows } = JSON.parse(
     new TextDecoder().decode(fixture('pages/evolution.json')),
   ) as RaceView
   exact('race-verdict', `${verdict[0]!.toLowerCase()}${verdict.slice(1, -1)}`)
   exact('race-budget', budget)
   exact('race-seeds', seeds.length)
+  const first = seeds.map((_, i) => {
+    const held = ({ runs }: RaceView['rows'][number]): number => runs[i]!.holdout!.best
+    return rows.reduce((a, b) => (held(b) > held(a) ? b : a)).label
+  })
+  exact('race-leaders', new Set(first).size)
   const dice = await raceTask('coin', evolutionTask('coin', new Uint8Array()), { budget, seeds })
   const runs = dice.rows.flatMap((row) => row.runs)
   const mean = (of: (run: (typeof runs)[number]) => number): number =>

@@ -588,7 +588,11 @@ const anywhere: Check = {
       }
       const opened = await openPage(browser, below, 'train#v=1&steps=10')
       await opened.page.getByRole('button', { name: 'Train', exact: true }).click()
-      await opened.page.waitForFunction(() => document.documentElement.dataset['trained'] === 'true')
+      await opened.page.waitForFunction(
+        () => document.documentElement.dataset['trained'] === 'true',
+        undefined,
+        { timeout: 120_000 },
+      )
       opened.assertQuiet()
       await opened.close()
       return `${requests + opened.requests.length} requests below ${prefix}, workers and WebAssembly included`
