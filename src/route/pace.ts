@@ -16,8 +16,11 @@ import type { Gate, GateAttempt } from './gate.ts'
 
 /** Limits per minute; what is left out is unlimited. */
 export interface PaceLimits {
+  /** Attempts begun. */
   requestsPerMinute?: number
+  /** As estimated before, as reported after. */
   inputTokensPerMinute?: number
+  /** As expected before, as reported after. */
   outputTokensPerMinute?: number
 }
 

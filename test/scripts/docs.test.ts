@@ -110,7 +110,7 @@ describe('public names', () => {
   })
 })
 
-const UNIT = /(?:Ms|[tT]okens|Bytes|PerSecond)$/
+const UNIT = /(?:Ms|[tT]okens|Bytes|[dD]ollars|PerSecond|PerMinute)$/
 const SWITCH = /^(?:number|boolean)\b/
 const DEFAULT = /default|absent|without|none|^\s*\*?\s*Of |for `etaMs`/i
 
