@@ -80,7 +80,7 @@ function probabilities(weights: Model, ids: readonly number[], rounded: boolean)
     const [qkv, heads, up, act] = [at(`qkv.${l}`), at(`heads.${l}`), at(`up.${l}`), at(`act.${l}`)]
     layerNormForward(model, norm, at('meanF'), at('rstdF'), x, ...w(`h.${l}.ln_1`), T, C)
     linearForward(model, qkv, norm, ...w(`h.${l}.attn.c_attn`), T, C, 3 * C)
-    attentionForward(model, heads, at(`att.${l}`), qkv, at('scratch'), 1, T, C, H)
+    attentionForward(model, heads, at(`att.${l}`), qkv, 1, T, C, H)
     linearForward(model, branch, heads, ...w(`h.${l}.attn.c_proj`), T, C, C)
     add()
     layerNormForward(model, norm, at('meanF'), at('rstdF'), x, ...w(`h.${l}.ln_2`), T, C)
@@ -92,7 +92,7 @@ function probabilities(weights: Model, ids: readonly number[], rounded: boolean)
     add()
   }
   layerNormForward(model, norm, at('meanF'), at('rstdF'), x, ...w('ln_f'), T, C)
-  headForward(model, at('logits'), norm, at('wte.weight'), at('scratch'), T, C, V)
+  headForward(model, at('logits'), norm, at('wte.weight'), T, C, V)
   return ids.map((_, t) => softmax(f.subarray(at('logits') + t * V, at('logits') + (t + 1) * V)))
 }
 

@@ -10,6 +10,7 @@
  * Every clever loop has a slow twin in naive.ts that says the same thing plainly: the tests compare them.
  */
 
+import { exp } from './exp.ts'
 import { plainMemory } from './gemm.ts'
 import { createRandom, gaussian, type Random } from './random.ts'
 import type { Cache, Corpus, Floats, Generated, GenerateOptions, Header, Loaded } from './types.ts'
@@ -59,20 +60,12 @@ export const linearForward: Layer = ({ f, gemm }, out, x, w, b, R, K, N) => {
   gemm(out, x, w, R, N, K, K, 1, N, N, 1)
 }
 
-/** (dx, dw, db, dout, x, w, wT, R, K, N): dx = dout·wᵀ · dw += xᵀ·dout · db += Σr dout; wT (N,K) is scratch */
-export const linearBackward: Layer = ({ f, gemm }, dx, dw, db, dout, x, w, wT, R, K, N) => {
-  transpose(f, wT, w, K, N, N)
-  gemm(dx, dout, wT, R, K, N, N, 1, K, K, 0)
+/** (dx, dw, db, dout, x, w, R, K, N): dx = dout·wᵀ · dw += xᵀ·dout · db += Σr dout */
+export const linearBackward: Layer = ({ f, gemm }, dx, dw, db, dout, x, w, R, K, N) => {
+  gemm(dx, dout, w, R, K, N, N, 1, 1, K, 0, N)
   gemm(dw, x, dout, K, N, R, 1, K, N, N, 1)
   for (let r = 0; r < R; r++) {
     for (let n = 0; n < N; n++) f[db + n]! += f[dout + r * N + n]!
-  }
-}
-
-/** out (cols,rows) = xᵀ, the rows of x lying `stride` apart. */
-function transpose(f: Floats, out: number, x: number, rows: number, cols: number, stride: number) {
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) f[out + c * rows + r] = f[x + r * stride + c]!
   }
 }
 
@@ -121,12 +114,15 @@ export const layerNormBackward: Layer = ({ f }, dx, dw, db, dout, x, w, mean, rs
 }
 
 /** The share of v that GELU lets through: σ(2u), u = √(2/π)·(v + 0.044715v³), which is (1 + tanh u)/2. */
-const gate = (v: number): number => 1 / (1 + Math.exp(-SLOPE * (v + 0.044715 * v * v * v)))
+const gate = (v: number): number => 1 / (1 + exp(-SLOPE * (v + 0.044715 * v * v * v)))
 const SLOPE = 2 * Math.sqrt(2 / Math.PI)
 
 /** (out, x, n): out = x·gate(x) */
 export const geluForward: Layer = ({ f }, out, x, n) => {
-  for (let i = 0; i < n; i++) f[out + i] = f[x + i]! * gate(f[x + i]!)
+  for (let i = 0; i < n; i++) {
+    const v = f[x + i]!
+    f[out + i] = v * gate(v)
+  }
 }
 
 /** (dx, dout, x, out, n): dx = dout·(s + x·s·(1 − s)·2u′), s = gate(x) = out/x; dx may be dout */
@@ -139,16 +135,15 @@ export const geluBackward: Layer = ({ f }, dx, dout, x, out, n) => {
 }
 
 /**
- * (out, att, qkv, kT, B, T, C, H): out (B,T,C) = att·v per head, att (B,H,T,T) = softmax(q·kᵀ/√D) where row t
- * sees columns ≤ t; qkv (B,T,3C) holds q, k and v of a position side by side; kT (D,T) is scratch.
+ * (out, att, qkv, B, T, C, H): out (B,T,C) = att·v per head, att (B,H,T,T) = softmax(q·kᵀ/√D) where row t sees
+ * columns ≤ t; qkv (B,T,3C) holds q, k and v of a position side by side.
  */
-export const attentionForward: Layer = ({ f, gemm }, out, att, qkv, kT, B, T, C, H) => {
+export const attentionForward: Layer = ({ f, gemm }, out, att, qkv, B, T, C, H) => {
   const D = C / H
   for (let i = 0; i < B * H; i++) {
     const [b, head, p] = [Math.floor(i / H), (i % H) * D, att + i * T * T]
     const q = qkv + b * T * 3 * C + head
-    transpose(f, kT, q + C, T, D, 3 * C)
-    gemm(p, q, kT, T, T, D, 3 * C, 1, T, T, 0)
+    gemm(p, q, q + C, T, T, D, 3 * C, 1, 1, T, 0, 3 * C)
     for (let t = 0; t < T; t++) softmaxRow(f, p + t * T, t + 1, T, 1 / Math.sqrt(D))
     gemm(out + b * T * C + head, p, q + 2 * C, T, D, T, T, 1, 3 * C, C, 0)
   }
@@ -160,7 +155,7 @@ function softmaxRow(f: Floats, row: number, n: number, width: number, scale: num
   for (let i = row; i < row + n; i++) max = Math.max(max, f[i]!)
   let sum = 0
   for (let i = row; i < row + n; i++) {
-    const e = Math.exp((f[i]! - max) * scale)
+    const e = exp((f[i]! - max) * scale)
     f[i] = e
     sum += e
   }
@@ -168,8 +163,8 @@ function softmaxRow(f: Floats, row: number, n: number, width: number, scale: num
   f.fill(0, row + n, row + width)
 }
 
-/** (dqkv, dout, att, qkv, vT, ds, B, T, C, H): the forward pass in reverse; vT (D,T), ds (T,T) are scratch */
-export const attentionBackward: Layer = ({ f, gemm }, dqkv, dout, att, qkv, vT, ds, B, T, C, H) => {
+/** (dqkv, dout, att, qkv, ds, B, T, C, H): the forward pass in reverse; ds (T,T) is scratch */
+export const attentionBackward: Layer = ({ f, gemm }, dqkv, dout, att, qkv, ds, B, T, C, H) => {
   const D = C / H
   const scale = 1 / Math.sqrt(D)
   for (let i = 0; i < B * H; i++) {
@@ -177,8 +172,7 @@ export const attentionBackward: Layer = ({ f, gemm }, dqkv, dout, att, qkv, vT, 
     const q = qkv + b * T * 3 * C + head
     const dq = dqkv + b * T * 3 * C + head
     const d = dout + b * T * C + head
-    transpose(f, vT, q + 2 * C, T, D, 3 * C)
-    gemm(ds, d, vT, T, T, D, C, 1, T, T, 0)
+    gemm(ds, d, q + 2 * C, T, T, D, C, 1, 1, T, 0, 3 * C)
     gemm(dq + 2 * C, p, d, T, D, T, 1, T, C, 3 * C, 0)
     for (let row = 0; row < T * T; row += T) {
       let dot = 0
@@ -209,10 +203,9 @@ export const embedBackward: TokenLayer = ({ f }, ids, dwte, dwpe, dout, T, C) =>
   }
 }
 
-/** (logits, x, wte, wT, R, C, V): logits (R,V) = x·wteᵀ, the table that reads characters also names them */
-export const headForward: Layer = ({ f, gemm }, logits, x, wte, wT, R, C, V) => {
-  transpose(f, wT, wte, V, C, C)
-  gemm(logits, x, wT, R, V, C, C, 1, V, V, 0)
+/** (logits, x, wte, R, C, V): logits (R,V) = x·wteᵀ, the table that reads characters also names them */
+export const headForward: Layer = ({ gemm }, logits, x, wte, R, C, V) => {
+  gemm(logits, x, wte, R, V, C, C, 1, 1, V, 0, C)
 }
 
 /** (dx, dwte, dlogits, x, wte, R, C, V): dx = dlogits·wte · dwte += dlogitsᵀ·x; embedBackward adds the rest */
@@ -298,7 +291,6 @@ export function createModel(shape: Shape, options: ModelOptions = {}): Model {
     for (let l = 0; l < layers; l++) {
       for (const [name, width] of Object.entries(perLayer)) claim(`${name}.${l}`, rows * width)
     }
-    claim('scratch', C * Math.max(4 * C, V, T))
     claim('ds', T * T)
   }
   const { f, gemm } = memory(end)
@@ -342,7 +334,7 @@ export function forward(model: Model, ids: Ids): void {
     const [up, act] = [at(`up.${l}`), at(`act.${l}`)]
     norm(`1.${l}`, x, `h.${l}.ln_1`)
     linear(qkv, at(`norm1.${l}`), `h.${l}.attn.c_attn`, C, 3 * C)
-    attentionForward(model, heads, at(`att.${l}`), qkv, at('scratch'), R / T, T, C, H)
+    attentionForward(model, heads, at(`att.${l}`), qkv, R / T, T, C, H)
     linear(branch, heads, `h.${l}.attn.c_proj`, C, C)
     sum(mid, x, branch)
     norm(`2.${l}`, mid, `h.${l}.ln_2`)
@@ -352,7 +344,7 @@ export function forward(model: Model, ids: Ids): void {
     sum(at(`x.${l + 1}`), mid, branch)
   }
   norm('F', at(`x.${layers}`), 'ln_f')
-  headForward(model, at('logits'), at('normF'), at('wte.weight'), at('scratch'), R, C, V)
+  headForward(model, at('logits'), at('normF'), at('wte.weight'), R, C, V)
 }
 
 /** Mean loss of a batch in nats a token; leaves probabilities where the logits were. */
@@ -375,7 +367,7 @@ export function backward(model: Model, ids: Ids, targets: Ids): void {
   }
   const linear = (to: number, dy: number, x: number, name: string, K: number, N: number): void => {
     const [dw, db, w] = [d(`${name}.weight`), d(`${name}.bias`), at(`${name}.weight`)]
-    linearBackward(model, to, dw, db, dy, x, w, at('scratch'), R, K, N)
+    linearBackward(model, to, dw, db, dy, x, w, R, K, N)
   }
   f.fill(0, gradient, gradient + params)
   f.fill(0, dx, dx + R * C)
@@ -388,8 +380,8 @@ export function backward(model: Model, ids: Ids, targets: Ids): void {
     linear(dnorm, dup, at(`norm2.${l}`), `h.${l}.mlp.c_fc`, C, 4 * C)
     norm(`h.${l}.ln_2`, at(`mid.${l}`), `2.${l}`)
     linear(dnorm, dx, at(`heads.${l}`), `h.${l}.attn.c_proj`, C, C)
-    const [att, qkv, scratch, ds] = [at(`att.${l}`), at(`qkv.${l}`), at('scratch'), at('ds')]
-    attentionBackward(model, dqkv, dnorm, att, qkv, scratch, ds, R / T, T, C, H)
+    const [att, qkv, ds] = [at(`att.${l}`), at(`qkv.${l}`), at('ds')]
+    attentionBackward(model, dqkv, dnorm, att, qkv, ds, R / T, T, C, H)
     linear(dnorm, dqkv, at(`norm1.${l}`), `h.${l}.attn.c_attn`, C, 3 * C)
     norm(`h.${l}.ln_1`, at(`x.${l}`), `1.${l}`)
   }
@@ -416,6 +408,7 @@ export function adamw(model: Model, lr: number, decay: number, clip: number): nu
   const scale = Math.min(1, clip / norm)
   const t = ++model.step
   const rate = lr / (1 - 0.9 ** t)
+  const correction = 1 / (1 - 0.99 ** t)
   for (const { at, size, dims } of model.tensors) {
     const keep = dims.length === 2 ? 1 - lr * decay : 1
     for (let i = at; i < at + size; i++) {
@@ -424,7 +417,7 @@ export function adamw(model: Model, lr: number, decay: number, clip: number): nu
       const square = 0.99 * f[v + i]! + 0.01 * grad * grad
       f[m + i] = mean
       f[v + i] = square
-      f[i] = f[i]! * keep - (rate * mean) / (Math.sqrt(square / (1 - 0.99 ** t)) + 1e-8)
+      f[i] = f[i]! * keep - (rate * mean) / (Math.sqrt(square * correction) + 1e-8)
     }
   }
   return norm

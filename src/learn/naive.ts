@@ -7,11 +7,11 @@ import type { Floats, Gemm, Memory, Model } from './types.ts'
 
 /** The triple loop: one output at a time, every number fetched anew. Twin of `blockedGemm` and `wasmMemory`. */
 export function naiveGemm(f: Floats): Gemm {
-  return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add) => {
+  return (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add, bCol = 1) => {
     for (let m = 0; m < M; m++) {
       for (let n = 0; n < N; n++) {
         let sum = 0
-        for (let k = 0; k < K; k++) sum += f[a + m * aRow + k * aCol]! * f[b + k * bRow + n]!
+        for (let k = 0; k < K; k++) sum += f[a + m * aRow + k * aCol]! * f[b + k * bRow + n * bCol]!
         f[out + m * outRow + n] = (add && f[out + m * outRow + n]!) + sum
       }
     }

@@ -7,9 +7,9 @@
 export type Floats = Float32Array | Float64Array
 
 /**
- * (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add): out[m,n] = add·out[m,n] + Σk a[m,k]·b[k,n], add 0 or 1,
- * all three in one memory. Element (m,k) of `a` stands at a + m·aRow + k·aCol: swap the strides and `a` is
- * transposed. Rows of `b` and `out` are contiguous and lie bRow and outRow apart.
+ * (out, a, b, M, N, K, aRow, aCol, bRow, outRow, add, bCol = 1): out[m,n] = add·out[m,n] + Σk a[m,k]·b[k,n], add 0
+ * or 1, all three in one memory. Element (m,k) of `a` stands at a + m·aRow + k·aCol: swap the strides and `a` is
+ * transposed; so with `b` and bRow, bCol. Rows of `out` are contiguous and lie outRow apart.
  */
 export type Gemm = (...args: number[]) => void
 

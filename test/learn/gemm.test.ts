@@ -4,7 +4,8 @@ import { doubleMemory, plainMemory } from '../../src/learn/gemm.ts'
 import { naiveGemm } from '../../src/learn/naive.ts'
 import { createRandom } from '../../src/learn/random.ts'
 
-// [M, N, K]: whole tiles, ragged edges on either side, single rows and columns, nothing to sum.
+// [M, N, K]: whole tiles, ragged edges on either side, single rows and columns, nothing to sum; more columns than a
+// panel has, more terms than a chunk, and both at once.
 const shapes = [
   [4, 8, 5],
   [8, 16, 16],
@@ -17,6 +18,9 @@ const shapes = [
   [4, 13, 1],
   [16, 61, 24],
   [4, 8, 0],
+  [4, 264, 3],
+  [4, 8, 256],
+  [5, 259, 131],
 ] as const
 
 describe.each([
@@ -29,12 +33,13 @@ describe.each([
     (M, N, K) => {
       for (const transposed of [false, true]) {
         for (const add of [0, 1]) {
-          const [bRow, outRow] = [N + 3, N + 5]
-          const [b, out] = [M * K, M * K + K * bRow]
+          const outRow = N + 5
+          const [bRow, bCol] = transposed ? [1, K + 3] : [N + 3, 1]
+          const [b, out] = [M * K, M * K + Math.max(K * bRow, N * bCol)]
           const [fast, slow] = [memory(out + M * outRow), doubleMemory(out + M * outRow)]
           const random = createRandom(M * 100 + N)
           for (let i = 0; i < fast.f.length; i++) slow.f[i] = fast.f[i] = Math.fround(random() - 0.5)
-          const args = [out, 0, b, M, N, K, transposed ? 1 : K, transposed ? M : 1, bRow, outRow, add]
+          const args = [out, 0, b, M, N, K, transposed ? 1 : K, transposed ? M : 1, bRow, outRow, add, bCol]
           fast.gemm(...args)
           naiveGemm(slow.f)(...args)
           for (let i = 0; i < fast.f.length; i++) expect(fast.f[i]).toBeCloseTo(slow.f[i]!, 5)

@@ -73,14 +73,14 @@ describe('attention by matrices', () => {
       at.end += size
     }
     const fresh = (): Memory => {
-      const f = new Float64Array(at.end + T * C + T * T)
+      const f = new Float64Array(at.end + T * T)
       const random = createRandom(4)
       for (let i = 0; i < f.length; i++) f[i] = gaussian(random)
       return { f, gemm: blockedGemm(f) }
     }
     const [fast, slow] = [fresh(), fresh()]
-    llm500.attentionForward(fast, at.out, at.att, at.qkv, at.end, B, T, C, H)
-    llm500.attentionBackward(fast, at.dqkv, at.dout, at.att, at.qkv, at.end, at.end + T * C, B, T, C, H)
+    llm500.attentionForward(fast, at.out, at.att, at.qkv, B, T, C, H)
+    llm500.attentionBackward(fast, at.dqkv, at.dout, at.att, at.qkv, at.end, B, T, C, H)
     naiveAttentionForward(slow, at.out, at.att, at.qkv, B, T, C, H)
     naiveAttentionBackward(slow, at.dqkv, at.dout, at.att, at.qkv, B, T, C, H)
     for (let i = 0; i < at.end; i++) expect(fast.f[i]).toBeCloseTo(slow.f[i]!, 12)

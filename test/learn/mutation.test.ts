@@ -50,6 +50,8 @@ function mutants(): Mutant[] {
         [' -= ', ' += '],
         [' - ', ' + '],
         [' * scale', ''],
+        [' * hat', ''],
+        [' / ', ' * '],
       ] as const) {
         for (let at = body.indexOf(from); at !== -1; at = body.indexOf(from, at + 1)) {
           changed.add(body.slice(0, at) + to + body.slice(at + from.length))

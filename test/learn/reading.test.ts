@@ -27,11 +27,11 @@ describe('attention in four passes', () => {
     const [T, D] = [5, 4]
     const [q, k, v] = [rows(T, D), rows(T, D), rows(T, D)]
     const { weights, out } = attention(q, k, v)
-    const f = new Float64Array(3 * T * D + T * T + T * D + T * D)
+    const f = new Float64Array(3 * T * D + T * T + T * D)
     q.forEach((_, t) => f.set([...q[t]!, ...k[t]!, ...v[t]!], t * 3 * D))
     const memory = { f, gemm: blockedGemm(f) }
     const [att, to] = [3 * T * D, 3 * T * D + T * T]
-    llm500.attentionForward(memory, to, att, 0, to + T * D, 1, T, D, 1)
+    llm500.attentionForward(memory, to, att, 0, 1, T, D, 1)
     weights.flat().forEach((weight, i) => expect(weight).toBeCloseTo(f[att + i]!, 12))
     out.flat().forEach((value, i) => expect(value).toBeCloseTo(f[to + i]!, 12))
   })
