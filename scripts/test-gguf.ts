@@ -1,8 +1,10 @@
 /**
  * `npm run test:gguf`: our models in somebody else's engine. In: a 10-second model trained on the spot, and the
  * embedded one. Out: exit code 0 when llama.cpp, through `node-llama-cpp`, reads the exported GGUF, tokenizes as we do
- * and gives the same probabilities, largest difference below 1e-3. Its GELU is a table of float16, which a sharper
- * model feels: the embedded one is compared with the same rounding in our GELU, and the plain difference is printed.
+ * and gives the same probabilities, largest difference below 1e-3. Its GELU is a table of float16 that no option turns
+ * off and that a sharper model feels: the embedded one is compared with the same rounding in our GELU, and the plain
+ * difference is printed. A float16 cache or flash attention, both turned off here, raise the rounded one's 2.8e-4 to
+ * 1.2e-3 and 1.5e-3.
  * The engine, about 85 MB, is installed into .cache on first use and stands in no lockfile.
  */
 import { execFileSync } from 'node:child_process'
@@ -127,11 +129,13 @@ async function theirProbabilities(
   })
 }
 
-function largest(a: readonly number[][], b: readonly number[][]): number {
+/** The largest difference between two lists of distributions, and how many reach the limit. */
+function compare(a: readonly number[][], b: readonly number[][]): { largest: number; over: number } {
   const [left, right] = [a.flat(), b.flat()]
   if (left.length !== right.length)
     throw new Error(`${left.length} probabilities, ${right.length} of theirs.`)
-  return left.reduce((worst, p, i) => Math.max(worst, Math.abs(p - right[i]!)), 0)
+  const differences = left.map((p, i) => Math.abs(p - right[i]!))
+  return { largest: Math.max(...differences), over: differences.filter((d) => !(d < LIMIT)).length }
 }
 
 function trainQuickly(): { model: Model; vocabulary: Vocabulary } {
@@ -166,14 +170,15 @@ async function main(): Promise<void> {
       text,
       model.shape.context,
     )
-    const plain = largest(probabilities(model, ids, false), theirs)
-    const same = largest(probabilities(model, ids, true), theirs)
+    const plain = compare(probabilities(model, ids, false), theirs)
+    const same = compare(probabilities(model, ids, true), theirs)
     const checked = rounded ? same : plain
-    console.log(
-      `${name}: ${theirs.flat().length} probabilities, largest difference ${plain.toExponential(2)}, ` +
-        `with GELU rounded as theirs ${same.toExponential(2)}`,
-    )
-    if (!(checked < LIMIT)) process.exitCode = 1
+    const say = ({ largest, over }: typeof plain): string =>
+      `${largest.toExponential(2)} (${over} not below ${LIMIT})`
+    console.log(`${name}, ${theirs.flat().length} probabilities, largest difference:`)
+    console.log(`  our GELU in float32     ${say(plain)}${rounded ? '' : ', the check'}`)
+    console.log(`  our GELU as their table ${say(same)}${rounded ? ', the check' : ''}`)
+    if (checked.over > 0) process.exitCode = 1
   }
   await llama.dispose()
 }

@@ -62,7 +62,9 @@ export function trainWithProgress(name: PresetName, corpus?: string): Trained & 
 
 function main(args: string[]): void {
   const textAt = args.indexOf('--text')
-  const corpus = textAt === -1 ? undefined : readFileSync(args.splice(textAt, 2)[1] ?? '', 'utf8')
+  const [, file] = textAt === -1 ? [] : args.splice(textAt, 2)
+  if (textAt !== -1 && file === undefined) throw new RangeError('--text needs the name of a text file.')
+  const corpus = file === undefined ? undefined : readFileSync(file, 'utf8')
   const [name = '10s', folder = join('.cache', 'train', name)] = args
   if (!Object.hasOwn(presets, name)) {
     throw new RangeError(`There is no preset "${name}"; give ${Object.keys(presets).join(', ')}.`)
@@ -86,5 +88,11 @@ function main(args: string[]): void {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  main(process.argv.slice(2))
+  try {
+    main(process.argv.slice(2))
+  } catch (error) {
+    // A name that does not exist or a corpus too short needs a sentence, not a stack.
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
 }
