@@ -1,7 +1,7 @@
 /**
- * `npm run test:pages [-- --screenshots]`: the nine pages and their list in a real browser. In: Debian's Chromium (or the one named in
- * CHROMIUM_PATH) and axe-core. Out: one row a check; exit code 1 when one fails. Without a browser every row is printed as
- * skipped, with how to get one: never green. The checks compare what a page shows with what the library computes here.
+ * `npm run test:pages [-- --only=guess --screenshots]`: the nine pages and their list in a real browser. In: Debian's
+ * Chromium (or the one named in CHROMIUM_PATH) and axe-core. Out: one row a check; exit code 1 when one fails. Without a
+ * browser every row is printed as skipped, with how to get one: never green. The checks compare what a page shows with what the library computes here.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -264,7 +264,7 @@ async function main(): Promise<void> {
     for (const { name, run } of checks.filter((each) => only === undefined || each.name.startsWith(only)))
       await check(name, () => run({ browser, url, folder }))
     if (screenshots)
-      await check('screenshots', () => takeScreenshots(browser, url, join(ROOT, 'fixtures/pages')))
+      await check('screenshots', () => takeScreenshots(browser, url, join(ROOT, 'fixtures/pages'), only))
   } finally {
     await browser.close()
     server.close()

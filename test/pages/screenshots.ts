@@ -20,11 +20,17 @@ const SHOWN: Readonly<Record<string, string>> = {
   stream: 'v=1&file=openai-chat-tools&at=1240',
 }
 
-/** Takes them all; returns what they weigh. */
-export async function takeScreenshots(browser: Browser, url: string, folder: string): Promise<string> {
+/** Takes them all, or those of one page; returns what they weigh. */
+export async function takeScreenshots(
+  browser: Browser,
+  url: string,
+  folder: string,
+  only?: string,
+): Promise<string> {
   let total = 0
   let count = 0
-  for (const { slug } of pages) {
+  const all = ['index', ...pages.map(({ slug }) => slug)]
+  for (const slug of all.filter((each) => only === undefined || each === only)) {
     for (const scheme of ['light', 'dark'] as const) {
       for (const [width, height] of [
         [1100, 860],

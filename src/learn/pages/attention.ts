@@ -48,7 +48,7 @@ let scores: {
 }[] = []
 let baseLoss = NaN
 
-const reading = textField(state, 'text', 'The model reads (the last 64 characters count)', { longest: 400 })
+const reading = textField(state, 'text', 'The model reads (at most 64 characters)', { longest: 400 })
 reading.classList.add('wide')
 slot('controls').append(
   reading,
@@ -62,7 +62,7 @@ slot('controls').append(
   }),
   checkbox(state, 'off', 'Switch the chosen head off'),
   select(state, 'kernel', 'Matrix product', { wasm: 'WebAssembly SIMD', typescript: 'TypeScript' }),
-  numeric(state, 'seed', 'Seed of the repeated text'),
+  numeric(state, 'seed', 'Seed of random text'),
 )
 
 const charAt = (i: number): string => visible(loaded?.vocabulary.chars[ids[i]!] ?? '')

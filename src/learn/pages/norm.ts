@@ -26,14 +26,14 @@ const state = createState({
 })
 
 slot('controls').append(
-  range(state, 'amount', 'Added to channel 0 of the chosen position', {
+  range(state, 'amount', 'Added to channel 0', {
     step: 0.1,
     format: (value) => value.toFixed(1),
   }),
-  range(state, 'shift', 'Added to all channels of it', { step: 0.1, format: (value) => value.toFixed(1) }),
+  range(state, 'shift', 'Added to all channels', { step: 0.1, format: (value) => value.toFixed(1) }),
   range(state, 'row', 'Text'),
   range(state, 'time', 'Position'),
-  numeric(state, 'seed', 'Seed of the activations'),
+  numeric(state, 'seed', 'Seed of the numbers'),
 )
 slot('buttons').append(button('Put everything back', () => state.set({ amount: 0, shift: 0 })))
 
@@ -76,6 +76,9 @@ function move(event: KeyboardEvent): void {
   state.set(change)
 }
 
+/** One decimal, and no minus before a zero. */
+const shown = (value: number): string => value.toFixed(1).replace(/^-0\.0$/, '0.0')
+
 /** The input's cells, made once: what is dragged must not be replaced under the finger. */
 const cells = Array.from({ length: ROWS }, (_, r) =>
   Array.from({ length: TIMES }, (_, t) => {
@@ -108,9 +111,9 @@ function draw(): void {
   cells.forEach((line, r) =>
     line.forEach((cell, t) => {
       const chosen = r === row && t === time
-      cell.textContent = nudged[r]![t]![0]!.toFixed(1)
+      cell.textContent = shown(nudged[r]![t]![0]!)
       cell.setAttribute('aria-pressed', String(chosen))
-      cell.setAttribute('aria-label', `Text ${r}, position ${t}, channel 0: ${nudged[r]![t]![0]!.toFixed(1)}`)
+      cell.setAttribute('aria-label', `Text ${r}, position ${t}, channel 0: ${shown(nudged[r]![t]![0]!)}`)
       cell.tabIndex = chosen ? 0 : -1
       if (chosen && grid.contains(document.activeElement)) cell.focus()
     }),

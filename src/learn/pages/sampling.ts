@@ -155,11 +155,11 @@ function draw(): void {
   ])
   figure(
     slot('bars'),
-    `The 20 likeliest next characters: what the model said (pale) and what is drawn from.${drawn > 0 ? ` In brackets: how often it came in ${drawn} draws.` : ''}`,
+    `The likeliest next characters: what the model said (pale) and what is drawn from.${drawn > 0 ? ` In brackets: how often it came in ${drawn} draws.` : ''}`,
     (width) =>
       bars(
         width,
-        ranked.slice(0, 20).map(({ p, id }) => ({
+        ranked.slice(0, width < 400 ? 10 : 20).map(({ p, id }) => ({
           label: visible(vocabulary.chars[id]!) + (drawn > 0 ? ` [${counts.get(id) ?? 0}]` : ''),
           value: final.get(id) ?? 0,
           base: p,

@@ -38,7 +38,7 @@ slot('controls').append(
     '5min': 'large: 4 layers of 96',
   }),
   range(state, 'steps', 'Steps', { step: 10 }),
-  numeric(state, 'seed', 'Seed of weights and batches'),
+  numeric(state, 'seed', 'Seed of everything'),
   select(state, 'kernel', 'Matrix product', { wasm: 'WebAssembly SIMD', typescript: 'TypeScript' }),
   textField(state, 'prompt', 'Samples begin with', { longest: 60 }),
   checkbox(state, 'log', 'Logarithmic steps'),

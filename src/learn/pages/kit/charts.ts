@@ -22,7 +22,11 @@ export function tableView(
     const shown = Number.isInteger(value) ? String(value) : value.toFixed(digits)
     return h('td', { class: 'number', 'data-value': value }, shown)
   }
-  const details = h('details', { class: 'table' }, h('summary', {}, `Table: ${caption}`))
+  const details = h(
+    'details',
+    { class: 'table' },
+    h('summary', {}, 'As a table', h('span', { class: 'unseen' }, `: ${caption}`)),
+  )
   const fill = (): void => {
     if (details.querySelector('table') !== null) return
     const table = h(
