@@ -110,6 +110,7 @@ async function* drive(
   let next: Job | undefined
   let exhausted = false
   let complete = false
+  let isOver = false
   let stopped: BatchSummary['stopped'] | undefined
   let pausedUntilMs = 0
   let alarm: { atMs: number; timer: unknown } | undefined
@@ -181,7 +182,8 @@ async function* drive(
     // ---------------------------------------------------------------------------------------- results out
 
     const write = async (result: BatchResult, request: Digest | undefined): Promise<void> => {
-      if (checkpoint === undefined) return
+      // What a client that hears no signal answers after the end finds the checkpoint unlocked, perhaps in other hands.
+      if (checkpoint === undefined || isOver) return
       try {
         // With the first row and not before: a run that does nothing leaves nothing that a later one must match.
         await (header ??= checkpoint.append(headerLine(job)))
@@ -316,14 +318,15 @@ async function* drive(
       }
     }
 
+    const isFull = (): boolean => finished.length - finishedHead + early.size >= mostUntaken
+
     /** Starts one row if something allows it; false when nothing does right now. */
     const start = (): boolean => {
       if (stopped !== undefined || fault !== undefined || progress.inFlight >= concurrency) return false
       if (nowMs() < pausedUntilMs) return false
       // A row that was begun goes on however much is untaken: in order, everything may be waiting for it.
       const due = waiting.findIndex((one) => one.dueMs <= nowMs())
-      const isFull = finished.length - finishedHead + early.size >= mostUntaken
-      const one = due >= 0 ? waiting[due] : isFull ? undefined : next
+      const one = due >= 0 ? waiting[due] : isFull() ? undefined : next
       if (one === undefined) return false
       if (budget !== undefined) {
         one.reserved = worstCase(one)
@@ -353,7 +356,8 @@ async function* drive(
         !reading &&
         !exhausted &&
         stopped === undefined &&
-        waiting.length < concurrency * 4
+        waiting.length < concurrency * 4 &&
+        !isFull()
       )
         void pull()
       const soonestMs = Math.min(...waiting.map((one) => one.dueMs))
@@ -407,6 +411,7 @@ async function* drive(
     }
     complete = true
   } finally {
+    isOver = true
     stopped ??= complete ? 'end' : 'consumer'
     if (alarm !== undefined) clearTimer(alarm.timer)
     cancelAll(new LlmError({ kind: 'aborted', message: 'The batch run was left before its end.' }))

@@ -201,6 +201,55 @@ describe('batch', () => {
     expect(asked.length).toBeLessThan(15)
   })
 
+  it('pulls no further ahead when the rows are bad, or done before, and nothing has to be asked', async () => {
+    const checkpoint = memoryCheckpoint()
+    await collect(batch(rows(1000).slice(1), { ...client().options, checkpoint }))
+    let pulled = 0
+    function* source(make: (at: number) => unknown): Generator<unknown> {
+      for (let at = 0; at < 1000; at++) {
+        pulled++
+        yield make(at)
+      }
+    }
+    const bad = batch(
+      source(() => 'no row'),
+      { ...client().options, concurrency: 3 },
+    )[Symbol.asyncIterator]()
+    await bad.next()
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(pulled).toBeLessThan(15)
+    await bad.return?.()
+
+    // One row to be asked, which does not answer, and then only rows that are done: in order, each waits for the first.
+    pulled = 0
+    const deaf = { complete: () => new Promise<never>(() => {}) }
+    const first = batch(
+      source((at) => rows(1000)[at]),
+      { ...client().options, client: deaf, checkpoint, ordered: true, concurrency: 3 },
+    )[Symbol.asyncIterator]()
+    void first.next()
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(pulled).toBeGreaterThan(1)
+    expect(pulled).toBeLessThan(40)
+  })
+
+  it('writes nothing after its end, whatever a client without ears answers then', async () => {
+    const checkpoint = memoryCheckpoint()
+    const late: (() => void)[] = []
+    const deaf: BatchOptions['client'] = {
+      complete: (input) =>
+        input === 'q0'
+          ? Promise.resolve(echo(input))
+          : new Promise((resolve) => late.push(() => resolve(echo(input)))),
+    }
+    for await (const _ of batch(rows(5), { ...client().options, client: deaf, checkpoint })) break
+    const written = checkpoint.lines.length
+    expect(late.length).toBeGreaterThan(0)
+    for (const answer of late) answer()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(checkpoint.lines).toHaveLength(written)
+  })
+
   it('retries between other rows, not at the end, and gives up after its tries', async () => {
     const { asked, options } = client((prompt, nth) =>
       prompt === 'q0' || (prompt === 'q1' && nth < 3)
