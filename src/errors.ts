@@ -49,14 +49,14 @@ export type ErrorPhase =
   | 'tool'
 
 /** Kinds where the same request may well succeed later. Everything else fails again the same way. */
-const RETRYABLE: ReadonlySet<ErrorKind> = /* @__PURE__ */ new Set<ErrorKind>([
+const RETRYABLE: readonly ErrorKind[] = [
   'connect',
   'timeout',
   'rate-limit',
   'overloaded',
   'server',
   'interrupted',
-])
+]
 
 /** The names used for faults elsewhere, and the kind each is here. */
 export const FAULT_KINDS: Readonly<Record<string, ErrorKind>> = {
@@ -131,9 +131,9 @@ export type SerializedLlmError = Omit<LlmErrorInit, 'cause'> & {
 /** Shared by every copy of this file in a process, so that vendored copies recognise each other's errors. */
 const BRAND: unique symbol = /* @__PURE__ */ Symbol.for('llmswap.LlmError') as never
 
+/** Own and enumerable, unlike `message`, `cause` and `name`: a logger that spreads an error repeats none of those. */
 const FIELDS = [
   'kind',
-  'message',
   'provider',
   'model',
   'status',
@@ -155,70 +155,60 @@ const FIELDS = [
  */
 export class LlmError extends Error {
   /** What went wrong, in one word. */
-  readonly kind: ErrorKind
+  declare readonly kind: ErrorKind
   /** The codec's name. */
-  readonly provider: string | undefined
+  declare readonly provider: string | undefined
   /** The model that was asked. */
-  readonly model: string | undefined
+  declare readonly model: string | undefined
   /** HTTP status, when there was a response. */
-  readonly status: number | undefined
+  declare readonly status: number | undefined
   /** The same request may well succeed later: what a job queue asks. */
-  readonly retryable: boolean
+  declare readonly retryable: boolean
   /** Milliseconds the server asked us to wait. */
-  readonly retryAfterMs: number | undefined
+  declare readonly retryAfterMs: number | undefined
   /** Where in the call; of kind `timeout` which deadline. */
-  readonly phase: ErrorPhase | undefined
+  declare readonly phase: ErrorPhase | undefined
   /** The answer so far. */
-  readonly partial: PartialCompletion | undefined
+  declare readonly partial: PartialCompletion | undefined
   /** Tokens so far, as far as reported. */
-  readonly usage: Usage | undefined
+  declare readonly usage: Usage | undefined
   /** Every try so far. */
-  readonly attempts: readonly Attempt[] | undefined
+  declare readonly attempts: readonly Attempt[] | undefined
   /** The server's id of the request, for its support. */
-  readonly requestId: string | undefined
+  declare readonly requestId: string | undefined
   /** What is wrong with the output, by path. */
-  readonly issues: readonly StandardIssue[] | undefined
+  declare readonly issues: readonly StandardIssue[] | undefined
   /** The provider's own code. */
-  readonly code: string | undefined
+  declare readonly code: string | undefined
   /** Where in the text it went wrong, in UTF-16 units; of errors about JSON. */
-  readonly offset: number | undefined
+  declare readonly offset: number | undefined
 
   constructor(init: LlmErrorInit) {
     super(init.message, init.cause === undefined ? undefined : { cause: init.cause })
-    this.kind = init.kind
-    this.provider = init.provider
-    this.model = init.model
-    this.status = init.status
-    this.retryable = init.retryable ?? RETRYABLE.has(init.kind)
-    this.retryAfterMs = init.retryAfterMs
-    this.phase = init.phase
-    this.partial = init.partial
-    this.usage = init.usage ?? init.partial?.usage
-    this.attempts = init.attempts
-    this.requestId = init.requestId
-    this.issues = init.issues
-    this.code = init.code
-    this.offset = init.offset
-    // Own but not enumerable, like `message`: a logger that spreads an error should not repeat it.
-    Object.defineProperty(this, 'name', {
-      value: init.kind === 'aborted' ? 'AbortError' : 'LlmError',
-      configurable: true,
-      writable: true,
-      enumerable: false,
+    const all: LlmErrorInit = {
+      ...init,
+      retryable: init.retryable ?? RETRYABLE.includes(init.kind),
+      usage: init.usage ?? init.partial?.usage,
+    }
+    for (const field of FIELDS) (this as Record<string, unknown>)[field] = all[field]
+    Object.defineProperties(this, {
+      name: {
+        value: init.kind === 'aborted' ? 'AbortError' : 'LlmError',
+        configurable: true,
+        writable: true,
+      },
+      [BRAND]: { value: true },
     })
-    Object.defineProperty(this, BRAND, { value: true })
   }
 
   /** True for an `LlmError` of any copy of this library in the process. */
   static is(value: unknown): value is LlmError {
-    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true
+    return (value as Record<symbol, unknown> | null | undefined)?.[BRAND] === true
   }
 
   /** The same error with some fields replaced; the stack is the new one, the cause is kept. */
   with(changes: Partial<LlmErrorInit>): LlmError {
-    const init: Record<string, unknown> = { cause: this.cause }
-    for (const field of FIELDS) init[field] = this[field]
-    return new LlmError({ ...(init as unknown as LlmErrorInit), ...changes })
+    return new LlmError({ ...this, message: this.message, cause: this.cause, ...changes })
   }
 
   /** Kind, message and retryable: what may be shown to someone else. */
@@ -228,10 +218,9 @@ export class LlmError extends Error {
 
   /** Plain JSON: a job payload, a log record. The stack is left out. */
   toJSON(): SerializedLlmError {
-    const json: Record<string, unknown> = { name: this.name }
+    const json: Record<string, unknown> = { name: this.name, message: this.message }
     for (const field of FIELDS) if (this[field] !== undefined) json[field] = this[field]
-    const cause = serializeCause(this.cause, 0)
-    if (cause !== undefined) json['cause'] = cause
+    if (this.cause !== undefined) json['cause'] = serialized(this.cause)
     return json as SerializedLlmError
   }
 
@@ -240,39 +229,26 @@ export class LlmError extends Error {
    * @throws LlmError kind `config` when the value is not a serialised error.
    */
   static fromJSON(json: unknown): LlmError {
-    const record = json as SerializedLlmError | null
-    if (typeof record !== 'object' || record === null || typeof record.kind !== 'string') {
+    const { cause, ...init } = (json ?? {}) as SerializedLlmError
+    if (typeof init.kind !== 'string') {
       throw new LlmError({
         kind: 'config',
-        message: 'LlmError.fromJSON() was given something that LlmError.toJSON() did not write.',
+        message: 'LlmError.fromJSON() takes what LlmError.toJSON() wrote; this is something else.',
       })
     }
-    const init: Record<string, unknown> = {}
-    for (const field of FIELDS) if (Object.hasOwn(record, field)) init[field] = record[field]
-    const { cause } = record
-    if (cause !== undefined) {
-      init['cause'] = 'kind' in cause ? LlmError.fromJSON(cause) : namedError(cause)
-    }
-    return new LlmError(init as unknown as LlmErrorInit)
+    return new LlmError({ ...init, cause: cause && deserialized(cause) })
   }
 }
 
-/** Four levels: deeper chains repeat themselves, and a cyclic one must end. */
-const MAX_CAUSE_DEPTH = 4
-
-function serializeCause(cause: unknown, depth: number): SerializedLlmError['cause'] {
-  if (cause === undefined || depth >= MAX_CAUSE_DEPTH) return undefined
+function serialized(cause: unknown): SerializedLlmError['cause'] {
   if (LlmError.is(cause)) return cause.toJSON()
-  if (cause instanceof Error) {
-    const code = (cause as { code?: unknown }).code
-    return { name: cause.name, message: cause.message, ...(typeof code === 'string' ? { code } : {}) }
-  }
-  return { name: typeof cause, message: String(cause) }
+  if (!(cause instanceof Error)) return { name: typeof cause, message: String(cause) }
+  const { name, message, code } = cause as Error & { code?: unknown }
+  return { name, message, ...(typeof code === 'string' && { code }) }
 }
 
-function namedError(cause: { name: string; message: string; code?: string }): Error {
-  const error = new Error(cause.message)
-  error.name = cause.name
-  if (cause.code !== undefined) Object.assign(error, { code: cause.code })
-  return error
+function deserialized(cause: NonNullable<SerializedLlmError['cause']>): Error {
+  if ('kind' in cause) return LlmError.fromJSON(cause)
+  const { name, message, code } = cause
+  return Object.assign(new Error(message), { name }, code !== undefined && { code })
 }
