@@ -16,8 +16,7 @@ export function retryAfterMs(headers: Headers, nowEpochMs: number): number | und
   const waitMs =
     decimal(headers.get('retry-after-ms')) ??
     decimal(headers.get('x-ms-retry-after-ms')) ??
-    scaled(decimal(headers.get('retry-after')), 1000) ??
-    future(httpDate(headers.get('retry-after')), nowEpochMs) ??
+    secondsOrDate(headers.get('retry-after'), nowEpochMs) ??
     exhaustedMs(headers, nowEpochMs)
   return waitMs === undefined ? undefined : Math.min(waitMs, MAX_HINT_MS)
 }
@@ -27,43 +26,30 @@ function decimal(value: string | null): number | undefined {
   return value !== null && /^\s*\d+(?:\.\d+)?\s*$/.test(value) ? Number(value) : undefined
 }
 
-function scaled(value: number | undefined, by: number): number | undefined {
-  return value === undefined ? undefined : value * by
+function future(epochMs: number, nowEpochMs: number): number | undefined {
+  return epochMs > nowEpochMs ? epochMs - nowEpochMs : undefined
 }
 
-function future(epochMs: number | undefined, nowEpochMs: number): number | undefined {
-  return epochMs !== undefined && epochMs > nowEpochMs ? epochMs - nowEpochMs : undefined
+function secondsOrDate(value: string | null, nowEpochMs: number): number | undefined {
+  const seconds = decimal(value)
+  if (seconds !== undefined) return seconds * 1000
+  const date = new Date(value ?? '')
+  // IMF-fixdate, the one form RFC 9110 lets servers send, "Sun, 06 Nov 1994 08:49:37 GMT", is what toUTCString() writes.
+  return date.toUTCString() === value?.trim() ? future(+date, nowEpochMs) : undefined
 }
 
-/** IMF-fixdate, the one form RFC 9110 lets servers send: "Sun, 06 Nov 1994 08:49:37 GMT". */
-const IMF_FIXDATE =
-  /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d{2}:\d{2}:\d{2} GMT$/
-
-function httpDate(value: string | null): number | undefined {
-  if (value === null || !IMF_FIXDATE.test(value.trim())) return undefined
-  const epochMs = Date.parse(value)
-  return Number.isNaN(epochMs) ? undefined : epochMs
-}
-
-/** Pairs of headers: how much of a limit is left, and when it is whole again. */
-const LIMITS: readonly (readonly [remaining: string, reset: string])[] = [
-  ['x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests'],
-  ['x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'],
-  ['x-ratelimit-remaining', 'x-ratelimit-reset'],
-  ['anthropic-ratelimit-requests-remaining', 'anthropic-ratelimit-requests-reset'],
-  ['anthropic-ratelimit-tokens-remaining', 'anthropic-ratelimit-tokens-reset'],
-  ['anthropic-ratelimit-input-tokens-remaining', 'anthropic-ratelimit-input-tokens-reset'],
-  ['anthropic-ratelimit-output-tokens-remaining', 'anthropic-ratelimit-output-tokens-reset'],
-]
-
-/** The longest reset among the limits that are used up. A reset of a limit with room left says nothing about us. */
+/**
+ * The longest reset among the limits that are used up; one with room left says nothing about us. Limits come as pairs of
+ * headers that differ in one word: `x-ratelimit-remaining-tokens` and `x-ratelimit-reset-tokens` (OpenAI and its kin),
+ * `anthropic-ratelimit-input-tokens-remaining` and `…-reset`.
+ */
 function exhaustedMs(headers: Headers, nowEpochMs: number): number | undefined {
   let longest: number | undefined
-  for (const [remaining, reset] of LIMITS) {
-    if (decimal(headers.get(remaining)) !== 0) continue
-    const waitMs = resetMs(headers.get(reset), nowEpochMs)
+  headers.forEach((left, name) => {
+    if (!/ratelimit.*remaining/.test(name) || decimal(left) !== 0) return
+    const waitMs = resetMs(headers.get(name.replace('remaining', 'reset')), nowEpochMs)
     if (waitMs !== undefined) longest = Math.max(longest ?? 0, waitMs)
-  }
+  })
   return longest
 }
 

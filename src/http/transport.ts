@@ -41,16 +41,7 @@ export function fetchTransport(fetch?: typeof globalThis.fetch): Transport {
 }
 
 /** Framing belongs to the transport; a caller who sets these sends requests a proxy reads differently (CWE-444). */
-const RESERVED = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'upgrade',
-  'te',
-  'trailer',
-  '__proto__',
-])
+const RESERVED = /^(?:host|content-length|transfer-encoding|connection|upgrade|te|trailer|__proto__)$/i
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/i
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
@@ -61,7 +52,7 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 export function checkHeaders(request: HttpRequest): [string, string][] {
   const headers: [string, string][] = []
   for (const [name, value] of Object.entries(request.headers)) {
-    if (!TOKEN.test(name) || RESERVED.has(name.toLowerCase())) {
+    if (!TOKEN.test(name) || RESERVED.test(name)) {
       throw badHeader(`The header ${JSON.stringify(name.slice(0, 80))} cannot be set.`)
     }
     if (typeof value !== 'string' || !FIELD_VALUE.test(value)) {
@@ -79,86 +70,53 @@ function badHeader(message: string): LlmError {
   return new LlmError({ kind: 'config', phase: 'headers', message })
 }
 
-/** What a runtime says where it says more than "failed". Codes, never messages: those differ in every runtime. */
-type CodeVerdict = {
-  kind: 'config' | 'connect' | 'timeout' | 'protocol'
-  phase: 'connect' | 'headers' | 'idle'
-  retryable: boolean
-  advice: string
-}
-
-/** Node's and undici's codes, observed 2026-11 on Node 20.20; Bun and Deno use the POSIX ones too. First match wins. */
-const CODES: readonly (readonly [RegExp, CodeVerdict])[] = [
-  [
-    /^UND_ERR_CONNECT_TIMEOUT$/,
-    verdict('timeout', 'connect', true, 'the connection could not be made in time'),
-  ],
-  [
-    /^UND_ERR_HEADERS_TIMEOUT$/,
-    verdict(
-      'timeout',
-      'headers',
-      true,
-      "no response headers within the runtime's own 300 s; stream, or use llmswap/node",
-    ),
-  ],
-  [
-    /^UND_ERR_BODY_TIMEOUT$/,
-    verdict('timeout', 'idle', true, "the runtime's own limit between two reads passed"),
-  ],
-  [/^HPE_INVALID_CONSTANT$/, verdict('protocol', 'headers', true, 'the server does not speak HTTP/1.1')],
-  [
-    /^(?:HPE_|UND_ERR_HEADERS_OVERFLOW)/,
-    verdict('protocol', 'headers', false, 'the server answers with broken HTTP'),
-  ],
-  [
-    /^(?:CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/,
-    verdict(
-      'connect',
-      'connect',
-      false,
-      'TLS failed; check the certificate, the host name and the scheme of baseURL',
-    ),
-  ],
-  [
-    /^(?:ENOTFOUND|EAI_)/,
-    verdict('connect', 'connect', true, 'the host name does not resolve; check baseURL and DNS'),
-  ],
-  [
-    /^ECONNREFUSED$/,
-    verdict('connect', 'connect', true, 'nothing listens there; check baseURL and start the server'),
-  ],
-  [
-    /^(?:EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/,
-    verdict('connect', 'connect', true, 'there is no route to the host'),
-  ],
-]
-
-function verdict(
-  kind: CodeVerdict['kind'],
-  phase: CodeVerdict['phase'],
-  retryable: boolean,
+/** What a failure's code tells: `retryable` where the kind's own answer would be wrong. */
+type Failure = readonly [
+  sign: RegExp,
+  kind: 'config' | 'connect' | 'timeout' | 'protocol',
+  phase: 'connect' | 'headers' | 'idle',
   advice: string,
-): CodeVerdict {
-  return { kind, phase, retryable, advice }
-}
-
-const PROXY: CodeVerdict = verdict(
-  'config',
-  'connect',
-  false,
-  'a proxy on the way wants a user name and a password',
-)
+  retryable?: boolean,
+]
 
 /**
- * Two failures that undici gives no code of their own (Node 20.20, observed 2026-11): a 101, and a 407, which `fetch`
+ * Node's and undici's codes, observed 2026-11 on Node 20.20; Bun and Deno use the POSIX ones too. First match wins.
+ * The last two rows are messages, for failures that undici gives no code of their own: a 101, and a 407, which `fetch`
  * turns into an error that says nothing at all (newer versions name it).
  */
-const MESSAGES: readonly (readonly [string, CodeVerdict])[] = [
-  ['bad upgrade', verdict('protocol', 'headers', false, 'the server wants to switch protocols')],
-  ['', PROXY],
-  ['proxy authentication required', PROXY],
+const FAILURES: readonly Failure[] = [
+  [/^UND_ERR_CONNECT_TIMEOUT/, 'timeout', 'connect', 'the connection could not be made in time'],
+  [
+    /^UND_ERR_HEADERS_TIMEOUT/,
+    'timeout',
+    'headers',
+    "no response headers within the runtime's own 300 s; stream, or use llmswap/node",
+  ],
+  [/^UND_ERR_BODY_TIMEOUT/, 'timeout', 'idle', "the runtime's own limit between two reads passed"],
+  [/^HPE_INVALID_CONSTANT/, 'protocol', 'headers', 'the server does not speak HTTP/1.1', true],
+  [/^(?:HPE_|UND_ERR_HEADERS_OVERFLOW)/, 'protocol', 'headers', 'the server answers with broken HTTP'],
+  [
+    /^(?:CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/,
+    'connect',
+    'connect',
+    'TLS failed; check the certificate, the host name and the scheme of baseURL',
+    false,
+  ],
+  [/^(?:ENOTFOUND|EAI_)/, 'connect', 'connect', 'the host name does not resolve; check baseURL and DNS'],
+  [/^ECONNREFUSED/, 'connect', 'connect', 'nothing listens there; check baseURL and start the server'],
+  [/^(?:EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)/, 'connect', 'connect', 'there is no route to the host'],
+  [/^bad upgrade$/, 'protocol', 'headers', 'the server wants to switch protocols'],
+  [
+    /^(?:proxy authentication required)?$/,
+    'config',
+    'connect',
+    'a proxy on the way wants a user name and a password',
+  ],
 ]
+
+function failureOf(sign: string | undefined): Failure | undefined {
+  return sign === undefined ? undefined : FAILURES.find(([pattern]) => pattern.test(sign))
+}
 
 /**
  * `code` of a request that met a connection which the server had closed while it was idle. Every pool of connections
@@ -166,13 +124,12 @@ const MESSAGES: readonly (readonly [string, CodeVerdict])[] = [
  */
 export const STALE_CONNECTION = 'stale-connection'
 
-/** Codes after which nothing can have been sent, so nothing can have been charged. */
-const NEVER_SENT =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|HOSTNAME_MISMATCH)/
-
-/** True when the failure happened before a byte of the request went out; false when that is not known. */
+/**
+ * True when the failure happened before a byte of the request went out, so that nothing can have been charged; false when
+ * that is not known.
+ */
 export function neverSent(error: LlmError): boolean {
-  return error.kind === 'config' || NEVER_SENT.test(codeOf(error.cause) ?? '')
+  return error.kind === 'config' || failureOf(codeOf(error.cause))?.[2] === 'connect'
 }
 
 /**
@@ -182,27 +139,19 @@ export function neverSent(error: LlmError): boolean {
 export function connectionError(url: string, cause: unknown): LlmError {
   if (LlmError.is(cause)) return cause
   const code = codeOf(cause)
-  const where = hostOf(url)
   const inner = cause instanceof Error ? cause.cause : undefined
-  const row =
-    (inner instanceof Error && (code === undefined || code === 'UND_ERR_SOCKET')
-      ? MESSAGES.find(([message]) => message === inner.message)?.[1]
-      : undefined) ?? (code === undefined ? undefined : CODES.find(([pattern]) => pattern.test(code))?.[1])
-  if (row === undefined && isStale(cause)) {
-    return new LlmError({
-      kind: 'connect',
-      phase: 'connect',
-      code: STALE_CONNECTION,
-      message: `The request to ${where} met a connection that had been closed while it was idle.`,
-      cause,
-    })
-  }
+  const wordless = code === undefined || code === 'UND_ERR_SOCKET'
+  const failure = failureOf(wordless ? (inner instanceof Error ? inner.message : undefined) : code)
+  const stale = failure === undefined && isStale(cause)
+  const lost = stale ? 'its connection had been closed while it was idle' : 'the connection was lost'
+  const [, kind = 'connect', phase = 'connect', advice = lost, retryable] = (failure ??
+    []) as Partial<Failure>
   return new LlmError({
-    kind: row?.kind ?? 'connect',
-    phase: row?.phase ?? 'connect',
-    ...(row === undefined ? {} : { retryable: row.retryable }),
-    ...(code === undefined ? {} : { code }),
-    message: `The request to ${where} failed before an answer came: ${row?.advice ?? 'the connection was lost'}.`,
+    kind,
+    phase,
+    retryable,
+    code: stale ? STALE_CONNECTION : code,
+    message: `The request to ${hostOf(url)} failed before an answer came: ${advice}.`,
     cause,
   })
 }
@@ -228,13 +177,17 @@ function codeOf(error: unknown): string | undefined {
   return undefined
 }
 
+function parsed(url: string, base?: string): URL | undefined {
+  try {
+    return new URL(url, base)
+  } catch {
+    return undefined
+  }
+}
+
 /** The host alone: a path may hold a model id or a tenant, a query a key. */
 export function hostOf(url: string): string {
-  try {
-    return new URL(url).host
-  } catch {
-    return 'the server'
-  }
+  return parsed(url)?.host ?? 'the server'
 }
 
 /** This machine, and names without a dot, which only the local network resolves. */
@@ -259,32 +212,23 @@ export function unencrypted(url: string): Warning[] {
  *   `protocol` for what is no response at all.
  */
 export function checkResponse(response: HttpResponse, url: string): HttpResponse {
-  if (
-    typeof response !== 'object' ||
-    response === null ||
-    typeof response.status !== 'number' ||
-    typeof (response.headers as Headers | undefined)?.get !== 'function'
-  ) {
+  const { status, headers, type } = (response ?? {}) as Partial<HttpResponse>
+  if (typeof status !== 'number' || typeof headers?.get !== 'function') {
     throw new LlmError({
       kind: 'protocol',
       phase: 'headers',
       message: 'The fetch or transport that was passed in returned something that is not a Response.',
     })
   }
-  if (response.type !== 'opaqueredirect' && (response.status < 300 || response.status > 399)) return response
-  const location = response.headers.get('location')
-  let target = 'another address'
-  try {
-    if (location !== null) target = new URL(location, url).origin
-  } catch {
-    // An address that is none: say no more about it.
-  }
+  if (type !== 'opaqueredirect' && (status < 300 || status > 399)) return response
+  const location = headers.get('location')
+  const target = location === null ? undefined : parsed(location, url)?.origin
   throw new LlmError({
     kind: 'redirect',
     phase: 'headers',
-    status: response.status,
+    status,
     message:
-      `${hostOf(url)} redirects to ${target}. Redirects are not followed, because they would take the key and the ` +
-      'prompt along: set baseURL to the final address.',
+      `${hostOf(url)} redirects to ${target ?? 'another address'}. Redirects are not followed, because they would ` +
+      'take the key and the prompt along: set baseURL to the final address.',
   })
 }
