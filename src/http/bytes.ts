@@ -22,7 +22,6 @@ export const WINDOW_BYTES: number = 64 * 1024
 export const DEFAULT_RESPONSE_BYTES: number = 512 * 1024 * 1024
 
 /** What may still come after the terminal marker before the connection is given up. */
-const DRAIN_BYTES = 64 * 1024
 const DRAIN_MS = 1000
 
 /** A body being read. */
@@ -37,8 +36,11 @@ export interface Windows {
   unread(window: Uint8Array): void
   /** Gives the body up; a pending read and all later ones reject with the reason. Never waits and never throws. */
   cancel(reason?: unknown): void
-  /** Reads what is left, for at most 1 s and 64 KiB, in the background; then cancels. */
-  drain(clock: Clock): void
+  /**
+   * Reads what is left, for at most `maxMs` (1 s) and 64 KiB, then cancels.
+   * @returns what came; never rejects, because how the connection ends does not matter any more.
+   */
+  drain(clock: Clock, maxMs?: number): Promise<Uint8Array>
 }
 
 /** How a body is read. */
@@ -55,7 +57,7 @@ export interface WindowsInit {
 /** @param body null is read as empty. */
 export function openWindows(body: ReadableStream<Uint8Array> | null, init: WindowsInit): Windows {
   const maxBytes = init.maxBytes ?? DEFAULT_RESPONSE_BYTES
-  const reader = body === null ? undefined : body.getReader()
+  const reader = body?.getReader()
   /** What is left of a chunk larger than a window, or was put back. */
   let rest: Uint8Array | undefined
   let receivedBytes = 0
@@ -72,10 +74,8 @@ export function openWindows(body: ReadableStream<Uint8Array> | null, init: Windo
     rest = undefined
     if (!open) return
     close()
-    if (reason !== undefined) {
-      stopped = { reason }
-      rejectRead?.(reason)
-    }
+    if (reason !== undefined) stopped = { reason }
+    rejectRead?.(reason)
     // A hung server never confirms a cancel, and a broken body rejects it: neither is anybody's concern.
     reader?.cancel(reason).catch(() => {})
   }
@@ -139,21 +139,20 @@ export function openWindows(body: ReadableStream<Uint8Array> | null, init: Windo
     return chunk.byteLength === 0 ? undefined : take(chunk)
   }
 
-  function drain(clock: Clock): void {
-    if (!open) return
-    const timer = clock.setTimer(() => cancel(), DRAIN_MS)
-    const step = async (): Promise<void> => {
-      try {
-        let leftBytes = DRAIN_BYTES
-        for (let window; leftBytes > 0 && (window = await read()) !== undefined;)
-          leftBytes -= window.byteLength
-      } catch {
-        // The answer is complete: how its connection ends does not matter any more.
+  async function drain(clock: Clock, maxMs = DRAIN_MS): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    const timer = clock.setTimer(cancel, maxMs)
+    try {
+      for (let left = WINDOW_BYTES, window; left > 0 && (window = await read()) !== undefined;) {
+        pieces.push(window.subarray(0, left))
+        left -= window.byteLength
       }
-      clock.clearTimer(timer)
-      cancel()
+    } catch {
+      // Lost, or out of time: what came before is what there is.
     }
-    void step()
+    clock.clearTimer(timer)
+    cancel()
+    return concat(pieces)
   }
 
   return {

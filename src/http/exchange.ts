@@ -10,9 +10,9 @@
 import { LlmError } from '../errors.ts'
 import type { AuthorizeContext, FailedResponse, HttpRequest, HttpResponse } from '../provider.ts'
 import type { Attempt } from '../types.ts'
-import { openWindows, concat, type Windows } from './bytes.ts'
+import { openWindows, type Windows } from './bytes.ts'
 import type { Call } from './call.ts'
-import { onAbort, orAbort, sleep } from './clock.ts'
+import { onAbort, orAbort } from './clock.ts'
 import { createDeadlines, limitMs, type Deadlines } from './deadlines.ts'
 import type { Redactor } from './redact.ts'
 import { retryAfterMs } from './retry-after.ts'
@@ -49,8 +49,6 @@ export interface AttemptInit {
   refresh?: LlmError | undefined
 }
 
-/** Bytes of an error body that are read. A page of HTML says nothing more after that. */
-const ERROR_BODY_BYTES = 64 * 1024
 /** How long an error body may take: the status is known, and a server in trouble may never end it. */
 const ERROR_BODY_MS = 5000
 
@@ -135,7 +133,7 @@ export async function exchange(
         delete attempt.error
         if (over) return
         release()
-        body.drain(clock)
+        void body.drain(clock)
       },
       fail,
     }
@@ -199,43 +197,18 @@ export async function exchange(
   }
 
   async function failure(response: HttpResponse, body: Windows): Promise<LlmError> {
-    const error = target.error({
-      status: response.status,
-      headers: response.headers,
-      body: await errorBody(body),
-    })
+    const { status, headers } = response
+    // A connection lost inside an error page changes nothing about the error; an abort is an abort.
+    const page = await body.drain(clock, ERROR_BODY_MS)
+    if (signal.aborted) throw signal.reason
+    const error = target.error({ status, headers, body: new TextDecoder().decode(page) })
     // A refusal costs nothing. A gateway that gave up waiting (502, 504) may have had an answer written for it.
-    attempt.maybeBilled = response.status >= 500 && response.status !== 503 && response.status !== 529
-    const hintMs = retryAfterMs(response.headers, clock.epochMs()) ?? error.retryAfterMs
-    const verdict = response.headers.get('x-should-retry')
+    attempt.maybeBilled = status >= 500 && status !== 503 && status !== 529
+    const verdict = headers.get('x-should-retry')
     return error.with({
-      ...(hintMs === undefined ? {} : { retryAfterMs: hintMs }),
-      ...(verdict === 'true' || verdict === 'false' ? { retryable: verdict === 'true' } : {}),
+      retryAfterMs: retryAfterMs(headers, clock.epochMs()) ?? error.retryAfterMs,
+      retryable: verdict === 'true' || (verdict !== 'false' && error.retryable),
     })
-  }
-
-  /** At most 64 KiB and 5 s of it; what cannot be read is left out. */
-  async function errorBody(body: Windows): Promise<string> {
-    const pieces: Uint8Array[] = []
-    const enough = new AbortController()
-    const reading = (async () => {
-      let leftBytes = ERROR_BODY_BYTES
-      for (let window; leftBytes > 0 && (window = await body.read()) !== undefined;) {
-        pieces.push(window.subarray(0, leftBytes))
-        leftBytes -= window.byteLength
-      }
-    })()
-    try {
-      await Promise.race([reading, sleep(clock, ERROR_BODY_MS, enough.signal)])
-    } catch (error) {
-      // An abort is an abort; a connection lost inside an error page changes nothing about the error.
-      if (signal.aborted) throw signal.reason
-      if (LlmError.is(error) && error.kind !== 'too-large') throw error
-    } finally {
-      enough.abort()
-      body.cancel()
-    }
-    return new TextDecoder().decode(concat(pieces))
   }
 }
 

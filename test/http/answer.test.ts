@@ -26,7 +26,7 @@ function open(
       read: async () => undefined,
       unread: (window) => queue.unshift(window as Uint8Array<ArrayBuffer>),
       cancel() {},
-      drain() {},
+      drain: async () => new Uint8Array(),
     },
     deadlines: { sent() {}, headers() {}, reading() {}, read() {}, progressed() {}, stop() {} },
     attempt: { provider: 'p', model: 'm', durationMs: 0, delayMs: 0, maybeBilled: true },
