@@ -16,11 +16,11 @@ import { LlmError } from './errors.ts'
 import { readAnswer, type Answer } from './http/answer.ts'
 import { openCall, type Call } from './http/call.ts'
 import { onAbort, orAbort } from './http/clock.ts'
-import { exchange, unexpected } from './http/exchange.ts'
+import { exchange, type Exchange } from './http/exchange.ts'
 import { unencrypted } from './http/transport.ts'
 import { factsOf, failureOf, NO_FACTS } from './http/outcome.ts'
 import { createAsk, repair, type Ask } from './http/repair.ts'
-import { retry, retryPolicy } from './http/retry.ts'
+import { retry } from './http/retry.ts'
 import type { HttpRequest, Provider } from './provider.ts'
 import { createRequest, mergeOptions } from './request.ts'
 import { isContent } from './stream/content.ts'
@@ -143,13 +143,9 @@ function chat(
     const { fit } = call.options
     if (fit !== undefined) ask.request = await orAbort(async () => fit.apply(ask.request), call.signal)
     call.tell('onRequest', { request: ask.request })
-    const begun = await retry({
-      policy: retryPolicy(call.options.retry),
-      clock: call.clock,
-      random: call.random,
-      signal: call.signal,
-      leftMs: call.leftMs,
-      attempt: (_, delayMs) => attemptRepaired(chat!, delayMs),
+    const begun = await retry(call, {
+      attempt: (delayMs) => attempt(chat!, delayMs),
+      repair: (failure) => repair(ask, failure, call.options),
       onRetry: (attempt, delayMs, error) =>
         call.tell('onRetry', { attempt, delayMs, error: call.redactor.error(error).summary() }),
     })
@@ -192,37 +188,20 @@ function openChat(resolver: Resolver, input: Input, options: Options): Chat {
   }
 }
 
-/** One try, and at once another when its failure says what to do differently. */
-async function attemptRepaired(chat: Chat, delayMs: number): Promise<Answer> {
-  for (;;) {
-    try {
-      return await attempt(chat, delayMs)
-    } catch (error) {
-      if (!LlmError.is(error) || chat.call.signal.aborted) throw error
-      if (!(await orAbort(() => repair(chat.ask, error, chat.call.options), chat.call.signal))) throw error
-    }
-  }
-}
-
 /**
  * One request, up to the first content event. Nothing is handed on before it: until then a failure can be tried
  * again without anybody having seen anything.
  */
-async function attempt(chat: Chat, delayMs: number): Promise<Answer> {
-  const { call, provider, ask, stopwatch } = chat
+async function attempt({ call, provider, ask, stopwatch }: Chat, delayMs: number): Promise<Answer> {
   const { request } = ask
+  const { schema, limits } = call.options
   const http = provider.encode(request)
-  const open = await exchange(call, provider, streamed(http, request.stream), {
-    delayMs,
-    refresh: ask.refresh,
-  })
-  stopwatch.headers(call.clock.nowMs())
-  try {
-    const answer = await readAnswer(open, provider, request, {
-      stopwatch,
-      nowMs: call.clock.nowMs,
-      maxEventBytes: call.options.limits?.eventBytes,
-    })
+
+  async function begin(open: Exchange): Promise<Answer> {
+    const { nowMs } = call.clock
+    stopwatch.headers(nowMs())
+    const maxEventBytes = limits?.eventBytes
+    const answer = await readAnswer(open, provider, request, { stopwatch, nowMs, maxEventBytes })
     const held: StreamEvent[] = []
     while (!held.some(isContent)) {
       const batch = await answer.next()
@@ -231,15 +210,12 @@ async function attempt(chat: Chat, delayMs: number): Promise<Answer> {
     }
     const warnings = [...(http.warnings ?? []), ...ask.warnings, ...unencrypted(open.url)]
     const begun = resumed(answer, withWarnings(held, warnings))
-    const { schema } = call.options
     if (schema === undefined) return begun
     const mode = http.answerTool === undefined ? 'text' : { tool: http.answerTool }
     return Object.assign(shaped(begun, schema, mode), { kept: answer.kept })
-  } catch (thrown) {
-    const error = LlmError.is(thrown) ? thrown : unexpected(provider.name, thrown)
-    open.fail(error)
-    throw error
   }
+
+  return exchange(call, provider, streamed(http, request.stream), { delayMs, refresh: ask.refresh }, begin)
 }
 
 /** The answer again, with what was read of it in front. */

@@ -120,7 +120,7 @@ export interface Provider {
   encode(request: Request): HttpRequest
   /** Adds keys, tokens or signatures: the one async step before the wire. Every header it adds is a secret. */
   authorize(http: HttpRequest, context: AuthorizeContext): HttpRequest | Promise<HttpRequest>
-  frames(limits?: { maxEventBytes?: number }): FrameDecoder
+  frames(limits?: { maxEventBytes?: number | undefined }): FrameDecoder
   /** @param request what was asked, where the answer cannot be read without it (renamed tools). */
   decoder(request?: Request): Decoder
   /** A whole JSON body: of `wire: 'json'`, of batch results, of servers that ignore `stream: true`. */

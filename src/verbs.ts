@@ -9,11 +9,11 @@
 import { LlmError } from './errors.ts'
 import { parseBody, readText } from './http/answer.ts'
 import { openCall, type Call } from './http/call.ts'
-import { exchange, unexpected, type Target } from './http/exchange.ts'
+import { exchange, typed, type Target } from './http/exchange.ts'
 import { createAsk, repair } from './http/repair.ts'
-import { retry, retryPolicy } from './http/retry.ts'
+import { retry } from './http/retry.ts'
 import type { EmbeddingProvider, HttpRequest, Provider } from './provider.ts'
-import { createRequest } from './request.ts'
+import { createRequest, ownOptions } from './request.ts'
 import type { CallInfo, EmbedOptions, EmbedResult, Input, Options, Usage } from './types.ts'
 
 /** Turns options into a codec and a model id. */
@@ -37,20 +37,19 @@ export async function embed(
     const result: EmbedResult = { embeddings: [], usage: {}, model, provider: provider.name, warnings: [] }
     for (let at = 0; at < texts.length; at += size) {
       const batch = texts.slice(at, at + size)
-      const http = provider.encode({
-        model,
-        texts: batch,
-        ...(dimensions === undefined ? {} : { dimensions }),
-        ...(purpose === undefined ? {} : { purpose }),
-        ...(body === undefined ? {} : { body }),
-      })
+      const http = provider.encode(ownOptions({ model, texts: batch, dimensions, purpose, body }))
       if (at === 0) result.warnings.push(...(http.warnings ?? []))
       try {
         const { rows, usage, model: answered } = provider.decode(await requestJson(call, provider, http))
-        if (rows.length !== batch.length) throw wrongRows(provider.name, rows.length, batch.length)
+        if (rows.length !== batch.length) {
+          throw wrongRows(provider.name, `${batch.length} texts with ${rows.length} vectors`)
+        }
         const [first] = result.embeddings
         if (first !== undefined && rows[0]!.length !== first.length) {
-          throw otherLength(provider.name, rows[0]!.length, first.length)
+          throw wrongRows(
+            provider.name,
+            `vectors of ${rows[0]!.length} numbers after some of ${first.length}`,
+          )
         }
         result.embeddings.push(...rows)
         result.usage = addUsage(result.usage, usage)
@@ -153,7 +152,7 @@ async function withCall<T>(
     if (call.signal.aborted) throw call.signal.reason
     return await work(call)
   } catch (thrown) {
-    const error = LlmError.is(thrown) ? thrown : unexpected(who.provider, thrown)
+    const error = typed(who.provider, thrown)
     const told = call.redactor.error(
       error.with({
         provider: error.provider ?? who.provider,
@@ -171,36 +170,15 @@ async function withCall<T>(
 /** One JSON request, with retries. */
 async function requestJson(call: Call, target: Target, http: HttpRequest): Promise<unknown> {
   const ask = createAsk({ model: call.info.model, messages: [], stream: false })
-
-  async function once(delayMs: number): Promise<unknown> {
-    const open = await exchange(call, target, http, { delayMs, refresh: ask.refresh })
-    try {
-      const json = parseBody(await readText(open), target.name)
-      open.finish()
-      return json
-    } catch (thrown) {
-      const error = LlmError.is(thrown) ? thrown : unexpected(target.name, thrown)
-      open.fail(error)
-      throw error
-    }
-  }
-
-  return retry({
-    policy: retryPolicy(call.options.retry),
-    clock: call.clock,
-    random: call.random,
-    signal: call.signal,
-    leftMs: call.leftMs,
-    async attempt(_, delayMs) {
-      for (;;) {
-        try {
-          return await once(delayMs)
-        } catch (error) {
-          // Only a key can be repaired here: nothing was asked to stream, and nothing fits.
-          if (!LlmError.is(error) || !(await repair(ask, error, {}))) throw error
-        }
-      }
-    },
+  return retry(call, {
+    attempt: (delayMs) =>
+      exchange(call, target, http, { delayMs, refresh: ask.refresh }, async (open) => {
+        const json = parseBody(await readText(open), target.name)
+        open.finish()
+        return json
+      }),
+    // Only a key can be repaired here: nothing was asked to stream, and nothing fits.
+    repair: (failure) => repair(ask, failure, {}),
   })
 }
 
@@ -212,20 +190,8 @@ function addUsage(sum: Usage, more: Usage): Usage {
   return total
 }
 
-function wrongRows(provider: string, got: number, asked: number): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider,
-    message: `${provider} answered ${asked} texts with ${got} vectors.`,
-  })
-}
-
-function otherLength(provider: string, got: number, before: number): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider,
-    message: `${provider} answered vectors of ${got} numbers after some of ${before}.`,
-  })
+function wrongRows(provider: string, what: string): LlmError {
+  return new LlmError({ kind: 'protocol', provider, message: `${provider} answered ${what}.` })
 }
 
 function cannot(provider: string, what: string, instead: string): LlmError {

@@ -9,14 +9,14 @@
  * Not here: retries; the sum of the events (stream/accumulate.ts).
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 import { isContent } from '../stream/content.ts'
 import type { Stopwatch } from '../stream/timing.ts'
 import type { Request, StreamEvent, Usage } from '../types.ts'
 import { concat } from './bytes.ts'
-import { unexpected, type Exchange } from './exchange.ts'
-import { sniff } from './sniff.ts'
+import { typed, type Exchange } from './exchange.ts'
+import { noAnswer, sniff } from './sniff.ts'
 
 /** Events as they arrive. */
 export interface Answer {
@@ -40,10 +40,9 @@ export async function readAnswer(
   init: { stopwatch: Stopwatch; nowMs: () => number; maxEventBytes: number | undefined },
 ): Promise<Answer> {
   const content = await sniff(exchange, provider)
-  const limits = init.maxEventBytes === undefined ? {} : { maxEventBytes: init.maxEventBytes }
-  return content === 'json'
-    ? wholeAnswer(exchange, provider, request, arrived)
-    : framedAnswer(exchange, provider.frames(limits), provider.decoder(request), provider.name, arrived)
+  if (content === 'json') return wholeAnswer(exchange, provider, request, arrived)
+  const framer = provider.frames({ maxEventBytes: init.maxEventBytes })
+  return framedAnswer(exchange, framer, provider.decoder(request), provider.name, arrived)
 
   /** All events of one window arrived together. */
   function arrived(events: StreamEvent[]): void {
@@ -67,7 +66,8 @@ function framedAnswer(
   name: string,
   arrived: (events: StreamEvent[]) => void,
 ): Answer {
-  let state: { is: 'reading' } | { is: 'whole' } | { is: 'broken'; error: LlmError } = { is: 'reading' }
+  let over = false
+  let failure: LlmError | undefined
   let framesSeen = 0
 
   /** One window, or the end of the body, all the way to events. True when the answer is whole. */
@@ -79,7 +79,7 @@ function framedAnswer(
       if (decoder.done) break
     }
     if (!decoder.done && window !== undefined) return false
-    if (framesSeen === 0) throw noFrames(name)
+    if (framesSeen === 0) throw noAnswer(name, 'success and a body that holds no event', true)
     for (const event of decoder.end()) out.push(event)
     return true
   }
@@ -96,7 +96,7 @@ function framedAnswer(
   }
 
   async function next(): Promise<StreamEvent[] | undefined> {
-    while (state.is === 'reading') {
+    while (!over) {
       const events: StreamEvent[] = []
       let reading = true
       try {
@@ -104,17 +104,17 @@ function framedAnswer(
         framer.push(NOTHING)
         const window = await exchange.read()
         reading = false
-        if (decode(window, events)) state = { is: 'whole' }
+        over = decode(window, events)
       } catch (thrown) {
-        const error = LlmError.is(thrown) ? thrown : unexpected(name, thrown)
-        state = reading && wasWhole(error, events) ? { is: 'whole' } : { is: 'broken', error }
+        over = true
+        const error = typed(name, thrown)
+        if (!reading || !wasWhole(error, events)) exchange.fail((failure = error))
       }
-      if (state.is === 'whole') exchange.finish()
-      else if (state.is === 'broken') exchange.fail(state.error)
+      if (over && failure === undefined) exchange.finish()
       arrived(events)
       if (events.length > 0) return events
     }
-    if (state.is === 'broken') throw state.error
+    if (failure !== undefined) throw failure
     return undefined
   }
 
@@ -122,17 +122,6 @@ function framedAnswer(
     next,
     kept: () => ({ raw: decoder.raw, usage: decoder.usage, reportedCost: decoder.reportedCost }),
   }
-}
-
-/** Text that is neither a page nor JSON nor a stream. */
-function noFrames(provider: string): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider,
-    phase: 'stream',
-    retryable: true,
-    message: `${provider} answered with success and a body that holds no event.`,
-  })
 }
 
 async function wholeAnswer(
@@ -174,12 +163,7 @@ export function parseBody(text: string, provider: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new LlmError({
-      kind: 'protocol',
-      provider,
-      phase: 'stream',
-      message: `${provider} answered with ${text.length} characters that are not JSON, or JSON that is cut short.`,
-    })
+    throw noAnswer(provider, `${text.length} characters that are not JSON, or JSON that is cut short`)
   }
 }
 

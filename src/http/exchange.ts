@@ -52,13 +52,17 @@ export interface AttemptInit {
 /** How long an error body may take: the status is known, and a server in trouble may never end it. */
 const ERROR_BODY_MS = 5000
 
-/** @throws LlmError for everything but a 2xx. */
-export async function exchange(
+/**
+ * @param use what to do with a 2xx; the attempt has failed when it throws.
+ * @throws LlmError for everything but a 2xx, and whatever `use` throws.
+ */
+export async function exchange<T>(
   call: Call,
   target: Target,
   encoded: HttpRequest,
   init: AttemptInit,
-): Promise<Exchange> {
+  use: (open: Exchange) => Promise<T>,
+): Promise<T> {
   const { clock, options, redactor } = call
   const startMs = clock.nowMs()
   const controller = new AbortController()
@@ -115,11 +119,11 @@ export async function exchange(
       signal,
       maxBytes: options.limits?.responseBytes,
       watch: deadlines,
-      lost: (error) => (LlmError.is(error) ? error : bodyError(http.url, error)),
+      lost: (error) => bodyError(http.url, error),
     })
     windows = body
     if (response.status < 200 || response.status > 299) throw await failure(response, body)
-    return {
+    return await use({
       url: http.url,
       status: response.status,
       headers: response.headers,
@@ -136,9 +140,9 @@ export async function exchange(
         void body.drain(clock)
       },
       fail,
-    }
+    })
   } catch (thrown) {
-    const error = LlmError.is(thrown) ? thrown : unexpected(target.name, thrown)
+    const error = typed(target.name, thrown)
     fail(error)
     throw error
   }
@@ -246,18 +250,19 @@ function requestIdOf(headers: Headers, redactor: Redactor): string | undefined {
 /** The connection was lost inside a body: whatever the runtime calls it, the answer is cut. */
 function bodyError(url: string, cause: unknown): LlmError {
   const named = connectionError(url, cause)
-  if (named.kind === 'timeout') return named
+  if (named === cause || named.kind === 'timeout') return named
   return new LlmError({
     kind: 'interrupted',
     phase: 'stream',
-    ...(named.code === undefined ? {} : { code: named.code }),
+    code: named.code,
     message: `The connection to ${hostOf(url)} was lost before the answer was whole.`,
     cause,
   })
 }
 
-/** A codec, a credential function or a transport threw something that is none of our errors. */
-export function unexpected(provider: string, cause: unknown): LlmError {
+/** As it is, or for what a codec, a credential function or a transport threw that is none of our errors, one that says so. */
+export function typed(provider: string, cause: unknown): LlmError {
+  if (LlmError.is(cause)) return cause
   return new LlmError({
     kind: 'protocol',
     provider,

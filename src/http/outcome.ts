@@ -13,7 +13,7 @@ import type { Stopwatch } from '../stream/timing.ts'
 import type { Cost, PartialCompletion, Usage } from '../types.ts'
 import type { Answer } from './answer.ts'
 import type { Call } from './call.ts'
-import { unexpected } from './exchange.ts'
+import { typed } from './exchange.ts'
 
 /** What events do not say. */
 export function factsOf(call: Call, model: string, stopwatch: Stopwatch, answer: Answer | undefined): Facts {
@@ -74,7 +74,7 @@ export function failureOf(
   delivered: boolean,
 ): LlmError {
   const provider = call?.info.provider
-  const error = LlmError.is(thrown) ? thrown : unexpected(provider ?? 'llmswap', thrown)
+  const error = typed(provider ?? 'llmswap', thrown)
   const told = {
     provider: error.provider ?? provider,
     model: error.model ?? call?.info.model,

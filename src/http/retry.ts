@@ -32,8 +32,9 @@
  */
 
 import { LlmError } from '../errors.ts'
-import type { Clock, Retry } from '../types.ts'
-import { sleep } from './clock.ts'
+import type { Options, Retry } from '../types.ts'
+import type { Call } from './call.ts'
+import { orAbort, sleep } from './clock.ts'
 import { STALE_CONNECTION } from './transport.ts'
 
 /** The policy with every default filled in. */
@@ -111,33 +112,40 @@ function triesWorthwhile(failure: LlmError): number {
   return failure.kind === 'protocol' || failure.code === 'ENOTFOUND' ? 2 : Infinity
 }
 
+/** One call's tries. */
+export interface Tries<T> {
+  /** Told how long the pause before it was. */
+  attempt(delayMs: number): Promise<T>
+  /** Whether something was changed because of this failure, so that trying again at once makes sense (repair.ts). */
+  repair?(failure: LlmError): Promise<boolean>
+  /** Told before each pause. */
+  onRetry?(tries: number, delayMs: number, failure: LlmError): void
+}
+
 /**
  * Runs `attempt` until it succeeds or trying again is pointless.
- * @param init.leftMs asked before each pause.
- * @param init.attempt told which try this is, from 1, and how long the pause before it was.
- * @param init.onRetry told before each pause.
- * @throws the last failure; the signal's reason when it fires during a pause.
+ * @param call its policy, clock, dice and signal; `leftMs` is asked before each pause.
+ * @throws the last failure; the signal's reason when it fires during a pause or a repair.
  */
-export async function retry<T>(init: {
-  policy: RetryPolicy
-  clock: Clock
-  random: () => number
-  signal: AbortSignal
-  leftMs: () => number
-  attempt: (tries: number, delayMs: number) => Promise<T>
-  onRetry?: (tries: number, delayMs: number, failure: LlmError) => void
-}): Promise<T> {
+export async function retry<T>(
+  call: Pick<Call, 'clock' | 'random' | 'signal' | 'leftMs'> & { options: Pick<Options, 'retry'> },
+  { attempt, repair, onRetry }: Tries<T>,
+): Promise<T> {
+  const { clock, random, signal } = call
+  const policy = retryPolicy(call.options.retry)
   let delayMs = 0
-  for (let tries = 1; ; tries++) {
+  for (let tries = 1; ;) {
     try {
-      return await init.attempt(tries, delayMs)
+      return await attempt(delayMs)
     } catch (failure) {
-      if (!LlmError.is(failure) || init.signal.aborted) throw failure
-      const nextMs = retryDelayMs(init.policy, failure, tries, init.leftMs(), init.random)
+      if (!LlmError.is(failure) || signal.aborted) throw failure
+      if (repair !== undefined && (await orAbort(() => repair(failure), signal))) continue
+      const nextMs = retryDelayMs(policy, failure, tries, call.leftMs(), random)
       if (nextMs === undefined) throw failure
       delayMs = nextMs
-      init.onRetry?.(tries, delayMs, failure)
-      await sleep(init.clock, delayMs, init.signal)
+      onRetry?.(tries, delayMs, failure)
+      tries++
+      await sleep(clock, delayMs, signal)
     }
   }
 }

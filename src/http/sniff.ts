@@ -31,7 +31,7 @@ export async function sniff(exchange: Exchange, provider: Provider): Promise<Con
   let blanks: Uint8Array[] = []
   for (;;) {
     const window = await exchange.read()
-    if (window === undefined) throw emptyBody(provider.name)
+    if (window === undefined) throw noAnswer(provider.name, 'success and an empty body', true)
     // AWS frames begin with a length: any byte but `{` and `<` is one, and none is a blank.
     const at = provider.framing === 'aws' ? 0 : window.findIndex((byte) => !BLANKS.has(byte))
     if (at >= 0) {
@@ -57,13 +57,14 @@ function verdict(window: Uint8Array, at: number, provider: Provider): Content {
   }
 }
 
-function emptyBody(provider: string): LlmError {
+/** Success, by its status, and no answer. */
+export function noAnswer(provider: string, what: string, retryable?: boolean): LlmError {
   return new LlmError({
     kind: 'protocol',
     provider,
     phase: 'stream',
-    retryable: true,
-    message: `${provider} answered with success and an empty body.`,
+    retryable,
+    message: `${provider} answered with ${what}.`,
   })
 }
 
@@ -71,12 +72,9 @@ function emptyBody(provider: string): LlmError {
 function pageError(provider: string, page: string): LlmError {
   const title = /<title[^>]*>([^<]*)/i.exec(page)?.[1] ?? page.replace(/<[^>]*>?/g, ' ')
   const snippet = title.replace(/\s+/g, ' ').trim().slice(0, SNIPPET_CHARS)
-  return new LlmError({
-    kind: 'protocol',
+  return noAnswer(
     provider,
-    phase: 'stream',
-    message:
-      `${provider} answered with a web page instead of an answer${snippet === '' ? '' : ` (“${snippet}”)`}: ` +
-      'check baseURL, and whether a proxy or a login stands in between.',
-  })
+    `a web page instead of an answer${snippet && ` (“${snippet}”)`}: check baseURL, and whether a proxy or a login ` +
+      'stands in between',
+  )
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { LlmError, type ErrorKind } from '../../src/errors.ts'
 import { backoffMs, DEFAULT_RETRY, retry, retryDelayMs, retryPolicy } from '../../src/http/retry.ts'
 import { createFakeClock, settle } from '../fake-clock.ts'
+import type { Clock } from '../../src/types.ts'
 
 const failure = (kind: ErrorKind, more: Partial<ConstructorParameters<typeof LlmError>[0]> = {}): LlmError =>
   new LlmError({ kind, message: 'x', ...more })
@@ -87,19 +88,40 @@ test('policies fill in defaults, refuse nonsense, and false is one try', () => {
   expect(() => retryPolicy({ attempts: Number.NaN })).toThrow(/retry\.attempts/)
 })
 
+/** What the loop takes of a call. */
+const callOf = (clock: Clock, signal: AbortSignal = new AbortController().signal) => ({
+  options: { retry: policy },
+  clock,
+  random: always(1),
+  signal,
+  leftMs: always(Infinity),
+})
+
 describe('the loop', () => {
+  test('a failure that was repaired is tried again at once, and is none of the tries', async () => {
+    let attempts = 0
+    const repairs: string[] = []
+    const done = retry(callOf(createFakeClock()), {
+      async attempt(delayMs) {
+        if (++attempts < 4) throw failure(attempts === 1 ? 'auth' : 'invalid-request')
+        return delayMs
+      },
+      async repair({ kind }) {
+        repairs.push(kind)
+        return true
+      },
+    })
+    expect(await done).toBe(0)
+    expect(repairs).toEqual(['auth', 'invalid-request', 'invalid-request'])
+  })
+
   test('fails twice, succeeds, having slept the schedule', async () => {
     const clock = createFakeClock()
-    const seen: [number, number][] = []
-    const done = retry({
-      policy,
-      clock,
-      random: always(1),
-      signal: new AbortController().signal,
-      leftMs: always(Infinity),
-      async attempt(tries, delayMs) {
-        seen.push([tries, delayMs])
-        if (tries < 3) throw failure('server')
+    const seen: number[] = []
+    const done = retry(callOf(clock), {
+      async attempt(delayMs) {
+        seen.push(delayMs)
+        if (seen.length < 3) throw failure('server')
         return 'ok'
       },
     })
@@ -109,11 +131,7 @@ describe('the loop', () => {
     expect(seen).toHaveLength(2)
     await clock.advance(1000)
     expect(await done).toBe('ok')
-    expect(seen).toEqual([
-      [1, 0],
-      [2, 500],
-      [3, 1000],
-    ])
+    expect(seen).toEqual([0, 500, 1000])
     expect(clock.armed).toBe(0)
   })
 
@@ -130,12 +148,7 @@ describe('the loop', () => {
       remove(...args)
     )) as typeof remove
     let attempts = 0
-    const done = retry({
-      policy,
-      clock,
-      random: always(1),
-      signal,
-      leftMs: always(Infinity),
+    const done = retry(callOf(clock, signal), {
       async attempt() {
         attempts++
         throw failure('server')
@@ -155,13 +168,9 @@ describe('the loop', () => {
   test('what is not an LlmError is not tried again', async () => {
     const bug = new TypeError('bug')
     await expect(
-      retry({
-        policy,
-        clock: createFakeClock(),
-        random: always(1),
-        signal: new AbortController().signal,
-        leftMs: always(Infinity),
+      retry(callOf(createFakeClock()), {
         attempt: () => Promise.reject(bug),
+        repair: () => Promise.resolve(true),
       }),
     ).rejects.toBe(bug)
   })
