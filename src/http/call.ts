@@ -57,23 +57,19 @@ export function openCall(
   const totalMs = limitMs(options.timeouts, 'total')
   const controller = new AbortController()
   const info: CallInfo = Object.freeze({ callId: newCallId(), ...who })
-  const hooks =
-    options.hooks === undefined ? [] : Array.isArray(options.hooks) ? options.hooks : [options.hooks]
+  const hooks = [options.hooks ?? []].flat()
   let hookFailed = false
 
   const stopListening =
-    options.signal === undefined
-      ? undefined
-      : onSharedAbort(options.signal, (reason) =>
-          cancel(
-            new LlmError({ kind: 'aborted', message: 'The call was aborted by its signal.', cause: reason }),
-          ),
-        )
+    options.signal &&
+    onSharedAbort(options.signal, (cause) =>
+      cancel(new LlmError({ kind: 'aborted', message: 'The call was aborted by its signal.', cause })),
+    )
   const timer =
     totalMs === Infinity ? undefined : clock.setTimer(() => cancel(timeoutError('total', totalMs)), totalMs)
 
   function cancel(error: LlmError): void {
-    if (!controller.signal.aborted) controller.abort(error)
+    controller.abort(error)
   }
 
   function report(error: unknown): void {

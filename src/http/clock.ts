@@ -100,21 +100,9 @@ export function orAbort<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason)
-    let lost = false
-    const stop = onAbort(signal, (reason) => {
-      lost = true
-      reject(reason)
-    })
-    work().then(
-      (value) => {
-        stop()
-        if (lost) late?.(value)
-        else resolve(value)
-      },
-      (error: unknown) => {
-        stop()
-        reject(error)
-      },
-    )
+    const stop = onAbort(signal, reject)
+    work()
+      .finally(stop)
+      .then((value) => (signal.aborted ? late?.(value) : resolve(value)), reject)
   })
 }

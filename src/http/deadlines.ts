@@ -63,19 +63,11 @@ export function createDeadlines(init: {
   expire: (error: LlmError) => void
 }): Deadlines {
   const { clock, timeouts, expire } = init
-  const limits: Record<Deadline, number> = {
-    headers: limitMs(timeouts, 'headers'),
-    firstToken: limitMs(timeouts, 'firstToken'),
-    idle: limitMs(timeouts, 'idle'),
-    progress: limitMs(timeouts, 'progress'),
-  }
   /** When each limit passes, in clock time; Infinity while it does not run. */
-  const due: Record<Deadline, number> = {
-    headers: Infinity,
-    firstToken: Infinity,
-    idle: Infinity,
-    progress: Infinity,
-  }
+  const due = { headers: Infinity, firstToken: Infinity, idle: Infinity, progress: Infinity }
+  const names = Object.keys(due) as Deadline[]
+  const limits = { ...due }
+  for (const name of names) limits[name] = limitMs(timeouts, name)
   let progressLeftMs = limits.progress
   let readSinceMs = 0
   let timer: unknown
@@ -94,7 +86,7 @@ export function createDeadlines(init: {
   function fire(): void {
     timerDueMs = Infinity
     const nowMs = clock.nowMs()
-    for (const name of Object.keys(due) as Deadline[]) {
+    for (const name of names) {
       if (due[name] > nowMs) continue
       stop()
       expire(timeoutError(name, limits[name]))
@@ -105,9 +97,7 @@ export function createDeadlines(init: {
 
   function stop(): void {
     stopped = true
-    due.headers = due.firstToken = due.idle = due.progress = Infinity
     clock.clearTimer(timer)
-    timerDueMs = Infinity
   }
 
   return {
@@ -153,7 +143,7 @@ export function timeoutError(name: Deadline | 'total', ms: number): LlmError {
     kind: 'timeout',
     phase: name,
     // What the caller allowed in all is used up: trying again would only be told the same.
-    ...(name === 'total' ? { retryable: false } : {}),
+    retryable: name !== 'total',
     message: `Timed out: ${WHAT_PASSED[name]} ${ms} ms. Raise timeouts.${name} if that is too little.`,
   })
 }

@@ -55,12 +55,7 @@ function listedCost(call: Call, usage: Usage, model: string, provider: string): 
 }
 
 /** Our own decisions keep their kind after content was delivered; everything else is then an interruption. */
-const KEPT_KINDS: ReadonlySet<LlmError['kind']> = new Set([
-  'aborted',
-  'too-large',
-  'invalid-output',
-  'interrupted',
-])
+const KEPT_KINDS: readonly LlmError['kind'][] = ['aborted', 'too-large', 'invalid-output', 'interrupted']
 
 /**
  * The failure as the caller should see it: typed, with what was delivered, with every attempt, without a secret.
@@ -79,11 +74,12 @@ export function failureOf(
     provider: error.provider ?? provider,
     model: error.model ?? call?.info.model,
     attempts: call?.attempts ?? [],
-    ...(delivered || error.kind === 'aborted' || error.kind === 'invalid-output' ? { partial } : {}),
+    partial:
+      delivered || error.kind === 'aborted' || error.kind === 'invalid-output' ? partial : error.partial,
     usage: error.usage ?? (Object.keys(partial.usage).length > 0 ? partial.usage : undefined),
   }
   const dressed =
-    delivered && !KEPT_KINDS.has(error.kind)
+    delivered && !KEPT_KINDS.includes(error.kind)
       ? new LlmError({
           ...told,
           kind: 'interrupted',

@@ -48,35 +48,32 @@ export function createRedactor(): Redactor {
   function cause(value: unknown, depth: number): unknown {
     if (value === undefined) return undefined
     if (LlmError.is(value)) return error(value, depth)
-    if (!(value instanceof Error) || depth === 0) return depth === 0 ? undefined : text(String(value))
+    if (depth === 0) return undefined
+    if (!(value instanceof Error)) return text(String(value))
+    const { name, code } = value as { name: string; code?: unknown }
+    const message = withoutQueries(text(value.message))
     const inner = cause(value.cause, depth - 1)
-    const kept = new Error(
-      withoutQueries(text(value.message)),
-      inner === undefined ? undefined : { cause: inner },
-    )
-    kept.name = value.name
     // The frames say where it happened; the runtime repeats the message above them.
-    const frames = /\n\s+at [\s\S]*/.exec(value.stack ?? '')?.[0]
-    kept.stack = `${kept.name}: ${kept.message}${frames === undefined ? '' : withoutQueries(text(frames))}`
-    const { code } = value as { code?: unknown }
-    return typeof code === 'string' ? Object.assign(kept, { code }) : kept
+    const [frames = ''] = /\n\s+at [\s\S]*/.exec(value.stack ?? '') ?? []
+    return Object.assign(
+      new Error(message, inner === undefined ? undefined : { cause: inner }),
+      { name, stack: `${name}: ${message}${withoutQueries(text(frames))}` },
+      typeof code === 'string' && { code },
+    )
   }
 
   function error(value: LlmError, depth = 4): LlmError {
     // An abort's cause is the caller's own reason and is handed back as it came.
     const kept = value.kind === 'aborted' ? value.cause : cause(value.cause, depth)
     const message = text(value.message).replace(CONTROLS, ' ')
-    const code = value.code === undefined ? undefined : text(value.code)
-    const requestId = value.requestId === undefined ? undefined : text(value.requestId)
-    if (
-      message === value.message &&
-      code === value.code &&
-      requestId === value.requestId &&
-      kept === value.cause
-    ) {
-      return value
-    }
-    return value.with({ message, code, requestId, cause: kept })
+    const code = value.code && text(value.code)
+    const requestId = value.requestId && text(value.requestId)
+    const changed =
+      message !== value.message ||
+      code !== value.code ||
+      requestId !== value.requestId ||
+      kept !== value.cause
+    return changed ? value.with({ message, code, requestId, cause: kept }) : value
   }
 
   return {
