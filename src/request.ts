@@ -15,11 +15,7 @@ import type { Input, Message, Options, Request, Tool, ToolDefinition, ProviderTo
 export function ownOptions<T extends object>(...bags: (object | undefined)[]): T {
   const merged = Object.create(null) as Record<string, unknown>
   for (const bag of bags) {
-    if (bag === undefined || bag === null) continue
-    for (const key of Object.keys(bag)) {
-      const value = (bag as Record<string, unknown>)[key]
-      if (value !== undefined) merged[key] = value
-    }
+    for (const [key, value] of Object.entries(bag ?? {})) if (value !== undefined) merged[key] = value
   }
   return merged as T
 }
@@ -37,13 +33,15 @@ export function mergeOptions(client: Options, call: Options | undefined): Option
   const merged: Options = ownOptions(base, own)
   // Bags of settings merge one level deep: raising one deadline keeps the client's others.
   for (const key of ['timeouts', 'limits', 'headers', 'retry'] as const) {
-    if (isBag(base[key]) && isBag(own[key])) Object.assign(merged, { [key]: ownOptions(base[key], own[key]) })
-    else if (isBag(merged[key])) Object.assign(merged, { [key]: ownOptions(merged[key]) })
+    if (isObject(merged[key])) {
+      const under = isObject(base[key]) ? base[key] : {}
+      Object.assign(merged, { [key]: ownOptions(under, merged[key]) })
+    }
   }
   return merged
 }
 
-function isBag(value: unknown): value is object {
+function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
@@ -71,19 +69,18 @@ const PASSED_ON = [
  */
 export function createRequest(input: Input, options: Options, model: string): Request {
   const given = readInput(input)
+  const { stop, schema } = options
+  const tools = options.tools ?? given.tools ?? []
   // Inherits nothing: codecs read it field by field, and what is not there must stay absent.
-  const request: Request = ownOptions({ model, messages: given.messages, stream: options.wire !== 'json' })
-  if (given.system !== undefined) request.system = given.system
-  for (const key of PASSED_ON) {
-    if (options[key] !== undefined) Object.assign(request, { [key]: options[key] })
-  }
-  const tools = options.tools ?? given.tools
-  if (tools !== undefined && tools.length > 0) request.tools = renderTools(tools)
-  if (options.stop !== undefined) {
-    request.stop = typeof options.stop === 'string' ? [options.stop] : [...options.stop]
-  }
-  if (options.schema !== undefined) request.schema = toJsonSchema(options.schema)
-  return request
+  return ownOptions(
+    { model, messages: given.messages, stream: options.wire !== 'json', system: given.system },
+    Object.fromEntries(PASSED_ON.map((key) => [key, options[key]])),
+    {
+      tools: tools.length > 0 ? renderTools(tools) : undefined,
+      stop: typeof stop === 'string' ? [stop] : stop && [...stop],
+      schema: schema === undefined ? undefined : toJsonSchema(schema),
+    },
+  )
 }
 
 function readInput(input: Input): { messages: Message[]; system?: string; tools?: (Tool | ProviderTool)[] } {
@@ -92,7 +89,7 @@ function readInput(input: Input): { messages: Message[]; system?: string; tools?
     return ownOptions({ messages: [{ role: 'user', content: input }] })
   }
   if (Array.isArray(input)) return ownOptions({ messages: checkMessages(input) })
-  if (typeof input === 'object' && input !== null && Object.hasOwn(input, 'messages')) {
+  if (isObject(input) && Object.hasOwn(input, 'messages')) {
     return ownOptions({ ...input, messages: checkMessages(input.messages) })
   }
   throw badInput(
@@ -108,7 +105,7 @@ function checkMessages(messages: unknown): Message[] {
     throw badInput('There are no messages: pass at least one, such as { role: "user", content: "…" }.')
   }
   for (const [index, message] of (messages as unknown[]).entries()) {
-    if (typeof message !== 'object' || message === null || !Object.hasOwn(message, 'role')) {
+    if (!isObject(message) || !Object.hasOwn(message, 'role')) {
       throw badInput(`Message ${index} is not an object with a role and content.`)
     }
     const { role, content } = message as { role: unknown; content?: unknown }
@@ -129,19 +126,12 @@ function renderTools(tools: readonly (Tool | ProviderTool)[]): (ToolDefinition |
   const names = new Set<string>()
   return tools.map((tool, index) => {
     if ('type' in tool) return tool
-    if (typeof tool.name !== 'string' || tool.name === '') {
-      throw badTool(`Tool ${index} has no name.`)
-    }
-    if (names.has(tool.name))
-      throw badTool(`Two tools are named ${quote(tool.name)}: a call could mean either.`)
-    names.add(tool.name)
-    const rendered: ToolDefinition = {
-      name: tool.name,
-      inputSchema: toJsonSchema(tool.inputSchema, `inputSchema of tool ${quote(tool.name)}`),
-    }
-    if (tool.description !== undefined) rendered.description = tool.description
-    if (tool.strict !== undefined) rendered.strict = tool.strict
-    return rendered
+    const { name, description, strict } = tool
+    if (typeof name !== 'string' || name === '') throw badTool(`Tool ${index} has no name.`)
+    if (names.has(name)) throw badTool(`Two tools are named ${quote(name)}: a call could mean either.`)
+    names.add(name)
+    const inputSchema = toJsonSchema(tool.inputSchema, `inputSchema of tool ${quote(name)}`)
+    return ownOptions<ToolDefinition>({ name, inputSchema, description, strict })
   })
 }
 
