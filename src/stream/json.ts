@@ -91,6 +91,9 @@ const ESCAPES: Readonly<Record<number, string>> = {
   116: '\t',
 }
 
+/** By first letter. */
+const LITERALS: Readonly<Record<number, string>> = { 102: 'false', 110: 'null', 116: 'true' }
+
 const EXPECTED: Readonly<Record<number, string>> = {
   [VALUE]: 'a value',
   [FIRST_ELEMENT]: 'a value or "]"',
@@ -151,7 +154,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   const followers = new Map<string, string>()
   /** The key before the one being read. */
   let lastKey = ''
-  /** What the key being read is so far, as far as it was compared. */
+  /** What the key or literal being read ought to be, and how much of it was read. */
   let guess = ''
   let guessed = 0
   let keyExtraBytes = 0
@@ -159,9 +162,6 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   let hexValue = 0
   let hexDigits = 0
   let numberState = MINUS
-  let literal = ''
-  let literalRead = 0
-
   /** UTF-16 units of all pushes before this one, and how many bytes of UTF-8 they took beyond that. */
   let units = 0
   let extraBytes = 0
@@ -170,7 +170,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   let observing = false
 
   function fail(kind: 'invalid-output' | 'too-large', offset: number, reason: string): never {
-    if (state >= STRING && state <= HEX) show()
+    show()
     failure = new LlmError({
       kind,
       message: `${kind === 'too-large' ? 'JSON refused' : 'Invalid JSON'} at offset ${offset}: ${reason}.`,
@@ -181,14 +181,9 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
   }
 
   function unexpected(input: string, i: number): never {
-    const expected =
-      state !== AFTER
-        ? EXPECTED[state]
-        : parents.length === 0
-          ? 'nothing after the value'
-          : typeof key === 'number'
-            ? '"," or "]"'
-            : '"," or "}"'
+    const inside = typeof key === 'number' ? '"," or "]"' : '"," or "}"'
+    const after = parents.length === 0 ? 'nothing after the value' : inside
+    const expected = state === AFTER ? after : EXPECTED[state]
     return fail('invalid-output', units + i, `expected ${expected}, found ${JSON.stringify(input[i])}`)
   }
 
@@ -196,7 +191,12 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
    * Adds to the string being read. Engines make a rope of `a + b`, a node per delta, and a megabyte of them is what a
    * garbage collector spends its time on: so every 256 pieces the last of the rope is replaced by one flat string.
    */
-  function append(piece: string): void {
+  function append(more: string): void {
+    let piece = more
+    if (high !== 0) {
+      piece = String.fromCharCode(high) + more
+      high = 0
+    }
     text = text === '' ? piece : text + piece
     if (piece.length > LONG_PIECE) {
       // Few nodes for much text: nothing to gain, and nothing to hold on to.
@@ -220,26 +220,21 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     return text
   }
 
-  /** Writes the unfinished string where it belongs. */
+  /** Writes the unfinished string, if one is being read, where it belongs. */
   function show(): void {
-    if (!inKey) container[key] = text
+    if (state >= STRING && state <= HEX && !inKey) put(text)
   }
 
-  /** A key that would reach the prototype's setter becomes a plain own member; later writes then find that. */
-  function guard(): void {
-    if (key === '__proto__') {
-      Object.defineProperty(container, key, {
-        value: undefined,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      })
+  /** A key that would reach the prototype's setter becomes a plain own member. */
+  function put(value: unknown): void {
+    if (key !== '__proto__') container[key] = value
+    else {
+      Object.defineProperty(container, key, { value, writable: true, enumerable: true, configurable: true })
     }
   }
 
   function close(value: unknown): void {
-    guard()
-    container[key] = value
+    put(value)
     state = AFTER
     if (onValue) observe(value)
   }
@@ -257,8 +252,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     if (parents.length >= maxDepth) {
       fail('too-large', units + i, `nested deeper than ${maxDepth} levels (maxDepth)`)
     }
-    guard()
-    container[key] = child
+    put(child)
     parents.push(container)
     parentKeys.push(key)
     container = child
@@ -276,34 +270,28 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
 
   /** Starts the value at input[i]; returns where to go on. */
   function startValue(input: string, i: number, code: number): number {
-    switch (code) {
-      case QUOTE:
-        guard()
-        startText(false)
-        return i + 1
-      case 123: // {
-        open({}, '', FIRST_KEY, i)
-        return i + 1
-      case 91: // [
-        open(smallArray() as unknown as Container, 0, FIRST_ELEMENT, i)
-        return i + 1
-      case 116:
-        literal = 'true'
-        break
-      case 102:
-        literal = 'false'
-        break
-      case 110:
-        literal = 'null'
-        break
-      default:
-        if (code !== 45 && !isDigit(code)) unexpected(input, i)
-        text = ''
-        numberState = code === 45 ? MINUS : code === 48 ? ZERO : INTEGER
-        state = NUMBER
-        return readNumber(input, i, i + 1)
+    if (code === QUOTE) {
+      startText(false)
+      return i + 1
     }
-    literalRead = 0
+    if (code === 123 /* { */) {
+      open({}, '', FIRST_KEY, i)
+      return i + 1
+    }
+    if (code === 91 /* [ */) {
+      open(smallArray() as unknown as Container, 0, FIRST_ELEMENT, i)
+      return i + 1
+    }
+    if (code === 45 || isDigit(code)) {
+      text = ''
+      numberState = code === 45 ? MINUS : code === 48 ? ZERO : INTEGER
+      state = NUMBER
+      return readNumber(input, i, i + 1)
+    }
+    const literal = LITERALS[code]
+    if (literal === undefined) unexpected(input, i)
+    guess = literal
+    guessed = 0
     state = LITERAL
     return readLiteral(input, i)
   }
@@ -315,46 +303,28 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     let code = 0
     for (; i < length; i++) {
       code = input.charCodeAt(i)
-      if (code === QUOTE || code === BACKSLASH) break
-      if (code < 32) unexpectedInString(input, start, i)
+      if (code === QUOTE || code === BACKSLASH || code < 32) break
       // UTF-8 takes 2 bytes from U+0080, 3 from U+0800, and 4 for a pair, which is 2 per half.
       if (code > 127) extraBytes += code > 2047 && (code & 0xf800) !== 0xd800 ? 2 : 1
     }
-    let end = i
     if (i > start) {
-      if (high !== 0) releaseHigh()
-      if (i === length || code === BACKSLASH) {
-        const last = input.charCodeAt(i - 1)
-        if (isHighSurrogate(last)) {
-          high = last
-          end = i - 1
-        }
-      }
+      const last = input.charCodeAt(i - 1)
+      // Unless the string ends here, the other half may still come; of an error's neighbours it is held back as well.
+      const half = code !== QUOTE && isHighSurrogate(last)
+      const end = half ? i - 1 : i
       append(start === 0 && end === length ? input : input.slice(start, end))
+      if (half) high = last
     }
     if (i === length) return i
     if (code === BACKSLASH) {
       state = ESCAPE
       return i + 1
     }
-    if (high !== 0) releaseHigh()
+    if (code !== QUOTE) unexpected(input, i)
+    if (high !== 0) append('')
     if (inKey) closeKey(text)
     else close(filled > 1 ? whole() : text)
     return i + 1
-  }
-
-  function unexpectedInString(input: string, start: number, i: number): never {
-    // What is shown beside the error must not depend on where the pushes were cut: a high half stays held back.
-    if (i > start) {
-      if (high !== 0) releaseHigh()
-      append(input.slice(start, isHighSurrogate(input.charCodeAt(i - 1)) ? i - 1 : i))
-    }
-    return unexpected(input, i)
-  }
-
-  function releaseHigh(): void {
-    append(String.fromCharCode(high))
-    high = 0
   }
 
   function startKey(input: string, i: number): number {
@@ -374,13 +344,8 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
 
   /** Compares instead of building: in a list of records nearly every key is known, and none is made twice. */
   function readKnownKey(input: string, start: number): number {
-    const length = input.length
-    let i = start
-    while (i < length && guessed < guess.length && input.charCodeAt(i) === guess.charCodeAt(guessed)) {
-      guessed++
-      i++
-    }
-    if (i === length) return i
+    const i = compare(input, start)
+    if (i === input.length) return i
     if (guessed === guess.length && input.charCodeAt(i) === QUOTE) {
       key = guess
       state = COLON
@@ -390,6 +355,23 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     startText(true)
     append(guess.slice(0, guessed))
     return readString(input, i)
+  }
+
+  /** How far the input goes on as `guess` does. */
+  function compare(input: string, start: number): number {
+    let i = start
+    while (i < input.length && guessed < guess.length && input.charCodeAt(i) === guess.charCodeAt(guessed)) {
+      guessed++
+      i++
+    }
+    return i
+  }
+
+  function readLiteral(input: string, start: number): number {
+    const i = compare(input, start)
+    if (guessed === guess.length) close(JSON.parse(guess))
+    else if (i < input.length) unexpected(input, i)
+    return i
   }
 
   function closeKey(whole: string): void {
@@ -421,7 +403,6 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     }
     const character = ESCAPES[code]
     if (character === undefined) unexpected(input, i)
-    if (high !== 0) releaseHigh()
     append(character)
     state = STRING
     return i + 1
@@ -434,9 +415,9 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     const digit = isDigit(code) ? code - 48 : lower >= 97 && lower <= 102 ? lower - 87 : unexpected(input, i)
     hexValue = hexValue * 16 + digit
     if (++hexDigits === 4) {
-      if (high !== 0) releaseHigh()
-      if (isHighSurrogate(hexValue)) high = hexValue
-      else append(String.fromCharCode(hexValue))
+      const half = isHighSurrogate(hexValue)
+      if (high !== 0 || !half) append(half ? '' : String.fromCharCode(hexValue))
+      if (half) high = hexValue
       state = STRING
     }
     return i + 1
@@ -459,18 +440,6 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
       fail('invalid-output', units + i, 'a number may not start with 0')
     }
     close(Number(text))
-    return i
-  }
-
-  function readLiteral(input: string, start: number): number {
-    const length = input.length
-    let i = start
-    while (i < length && literalRead < literal.length) {
-      if (input.charCodeAt(i) !== literal.charCodeAt(literalRead)) unexpected(input, i)
-      literalRead++
-      i++
-    }
-    if (literalRead === literal.length) close(literal === 'null' ? null : literal === 'true')
     return i
   }
 
@@ -498,16 +467,14 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
         return i + 1
       default: {
         // AFTER
+        const isArray = typeof key === 'number'
         if (parents.length === 0) unexpected(input, i)
-        if (typeof key === 'number') {
-          if (code === 44) {
-            key++
-            state = VALUE
-          } else if (code === 93) leave()
-          else unexpected(input, i)
-        } else if (code === 44) state = KEY
-        else if (code === 125) leave()
-        else unexpected(input, i)
+        if (code === (isArray ? 93 : 125)) leave()
+        else if (code !== 44) unexpected(input, i)
+        else if (isArray) {
+          ;(key as number)++
+          state = VALUE
+        } else state = KEY
         return i + 1
       }
     }
@@ -542,7 +509,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
         i++
       if (i === length) {
         append(input)
-        container[key] = text
+        put(text)
         units += length
         return
       }
@@ -574,7 +541,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
     }
     units += length
     if (units + extraBytes > maxBytes) tooLong()
-    if (state >= STRING && state <= HEX) show()
+    show()
   }
 
   function end(): void {
@@ -628,8 +595,6 @@ export function parsePartialJson(text: string): PartialJson {
   try {
     // Finishes a number at the root. Anything else that was open stays cut, which is no error here.
     parser.end()
-  } catch {
-    return { value: parser.value, complete: false }
-  }
-  return { value: parser.value, complete: true }
+  } catch {}
+  return { value: parser.value, complete: parser.complete }
 }
