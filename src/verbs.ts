@@ -14,6 +14,7 @@ import { createAsk, repair } from './http/repair.ts'
 import { retry } from './http/retry.ts'
 import type { EmbeddingProvider, HttpRequest, Provider } from './provider.ts'
 import { createRequest, ownOptions } from './request.ts'
+import { sumUsage } from './stream/usage.ts'
 import type { CallInfo, EmbedOptions, EmbedResult, Input, Options, Usage } from './types.ts'
 
 /** Turns options into a codec and a model id. */
@@ -52,7 +53,7 @@ export async function embed(
           )
         }
         result.embeddings.push(...rows)
-        result.usage = addUsage(result.usage, usage)
+        result.usage = sumUsage([result.usage, usage])
         result.model = answered ?? result.model
       } catch (error) {
         throw named(error, model, at, batch, result.usage)
@@ -180,14 +181,6 @@ async function requestJson(call: Call, target: Target, http: HttpRequest): Promi
     // Only a key can be repaired here: nothing was asked to stream, and nothing fits.
     repair: (failure) => repair(ask, failure, {}),
   })
-}
-
-function addUsage(sum: Usage, more: Usage): Usage {
-  const total: Record<string, number> = { ...(sum as Record<string, number>) }
-  for (const [name, tokens] of Object.entries(more)) {
-    if (tokens !== undefined) total[name] = (total[name] ?? 0) + tokens
-  }
-  return total
 }
 
 function wrongRows(provider: string, what: string): LlmError {

@@ -7,6 +7,7 @@
  */
 
 import { LlmError } from '../errors.ts'
+import { onAbort, orAbort } from '../http/clock.ts'
 import type { Clock, JsonSchema, Message, Part, Tool, ToolCall, ToolResultPart } from '../types.ts'
 import { checkArgs, describeIssues } from './schema.ts'
 
@@ -34,9 +35,14 @@ export interface ToolOutcome {
   error?: unknown
 }
 
+/** The result of a call. */
+function resultOf(call: ToolCall, content: ToolResultPart['content'], isError = false): ToolResultPart {
+  return { type: 'tool-result', id: call.id, name: call.name, content, ...(isError && { isError }) }
+}
+
 /** A result that says why there is none. */
 export function refusal(call: ToolCall, content: string): ToolResultPart {
-  return { type: 'tool-result', id: call.id, name: call.name, content, isError: true }
+  return resultOf(call, content, true)
 }
 
 /**
@@ -57,109 +63,81 @@ export async function runTool(
   }
   context.signal.throwIfAborted()
 
+  const { signal: outer, clock, timeoutMs, maxResultChars } = context
   const controller = new AbortController()
-  const stop = (reason: unknown): void => controller.abort(reason)
-  const onAbort = (): void => stop(context.signal.reason)
-  context.signal.addEventListener('abort', onAbort, { once: true })
-  let timer: unknown
-  const stopped = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), {
-      once: true,
-    })
-  })
-  // When the tool wins the race nobody is left to hear of a later abort.
-  stopped.catch(() => {})
-  if (context.timeoutMs !== Infinity) {
-    timer = context.clock.setTimer(() => stop(new ToolTimeout(context.timeoutMs)), context.timeoutMs)
-  }
+  const { signal } = controller
+  const unbridge = onAbort(outer, (reason) => controller.abort(reason))
+  const tooLate = new Error(`The tool did not answer within ${timeoutMs} ms and was stopped.`)
+  const timer =
+    timeoutMs === Infinity ? undefined : clock.setTimer(() => controller.abort(tooLate), timeoutMs)
   try {
-    const { signal } = controller
-    // Called in a then, so that a tool that throws at once is no different from one that rejects.
-    const running = Promise.resolve().then(() =>
-      tool.execute(checked.value, { id: call.id, signal, messages: context.messages }),
-    )
-    const value = await Promise.race([running, stopped])
-    return { result: toResult(call, value, context.maxResultChars) }
+    const { id } = call
+    // In an async function, so that a tool that throws at once is no different from one that rejects.
+    const running = async (): Promise<unknown> =>
+      tool.execute(checked.value, { id, signal, messages: context.messages })
+    return { result: toResult(call, await orAbort(running, signal), maxResultChars) }
   } catch (error) {
-    if (context.signal.aborted) throw context.signal.reason
-    const reason =
-      error instanceof ToolTimeout
-        ? error.message
-        : `The tool failed: ${(error instanceof Error ? error.message : String(error)) || 'no reason was given'}`
-    return { result: refusal(call, clip(reason, context.maxResultChars)), error }
+    if (outer.aborted) throw outer.reason
+    const reason = (error instanceof Error ? error.message : String(error)) || 'no reason was given'
+    const content = error === tooLate ? reason : `The tool failed: ${reason}`
+    return { result: refusal(call, clip(content, maxResultChars)), error }
   } finally {
-    if (timer !== undefined) context.clock.clearTimer(timer)
-    context.signal.removeEventListener('abort', onAbort)
+    clock.clearTimer(timer)
+    unbridge()
     // A tool that was given up on, and work it left behind, learn that nobody waits any more.
-    if (!controller.signal.aborted) stop(new LlmError({ kind: 'aborted', message: 'The tool call is over.' }))
-  }
-}
-
-class ToolTimeout extends Error {
-  constructor(timeoutMs: number) {
-    super(`The tool did not answer within ${timeoutMs} ms and was stopped.`)
+    controller.abort(new LlmError({ kind: 'aborted', message: 'The tool call is over.' }))
   }
 }
 
 /** What a tool returned, as the model will read it. */
-function toResult(call: ToolCall, value: unknown, maxChars: number): ToolOutcome['result'] {
-  const { id, name } = call
-  const base = { type: 'tool-result' as const, id, name }
+function toResult(call: ToolCall, value: unknown, maxChars: number): ToolResultPart {
   const parts = readParts(value)
   if (parts !== undefined) {
-    const content = parts.content.map((part) =>
+    const content = parts.map((part) =>
       part.type === 'text' ? { ...part, text: clip(part.text, maxChars) } : part,
     )
-    return parts.isError ? { ...base, content, isError: true } : { ...base, content }
+    return resultOf(call, content, (value as { isError?: unknown }).isError === true)
   }
-  if (typeof value === 'string') return { ...base, content: clip(value, maxChars) }
-  // Some providers refuse an empty result, and a model reads null as nothing.
-  if (value === undefined) return { ...base, content: 'null' }
+  if (typeof value === 'string') return resultOf(call, clip(value, maxChars))
   let json: string | undefined
+  let why = `a ${typeof value}`
   try {
-    json = JSON.stringify(value, (_, member: unknown) =>
+    // Some providers refuse an empty result, and a model reads null as nothing.
+    json = JSON.stringify(value ?? null, (_, member: unknown) =>
       typeof member === 'bigint' ? String(member) : member,
     )
   } catch (error) {
-    return refusal(
-      call,
-      `The tool ran, but its result is no JSON: ${(error as Error).message.split('\n')[0]}`,
-    )
+    why = (error as Error).message.split('\n')[0]!
   }
-  if (json === undefined)
-    return refusal(call, `The tool ran, but its result is a ${typeof value}, which is no JSON.`)
-  return { ...base, content: clip(json, maxChars) }
+  return json === undefined
+    ? refusal(call, `The tool ran, but its result is no JSON: ${why}`)
+    : resultOf(call, clip(json, maxChars))
 }
 
 /**
  * Content made of parts: `{ content: Part[] }`, which is also what an MCP tool answers (2025-06-18, `CallToolResult`;
  * its media carry `mimeType`). Undefined for every other value.
  */
-function readParts(value: unknown): { content: Part[]; isError: boolean } | undefined {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'content')) return undefined
-  const { content, isError } = value as { content: unknown; isError?: unknown }
-  if (!Array.isArray(content) || content.length === 0) return undefined
-  const parts: Part[] = []
-  for (const item of content as unknown[]) {
-    const part = readPart(item)
-    if (part === undefined) return undefined
-    parts.push(part)
+function readParts(value: unknown): Part[] | undefined {
+  const { content } = (value ?? {}) as { content?: unknown }
+  if (!Array.isArray(content) || content.length === 0 || !Object.hasOwn(value as object, 'content')) {
+    return undefined
   }
-  return { content: parts, isError: isError === true }
+  const parts = content.map(readPart)
+  return parts.includes(undefined) ? undefined : (parts as Part[])
 }
 
 function readPart(item: unknown): Part | undefined {
-  if (typeof item !== 'object' || item === null) return undefined
-  const part = item as Record<string, unknown>
-  switch (part['type']) {
+  const part = (item ?? {}) as Record<string, unknown>
+  const { mimeType, ...rest } = part
+  const { type, text } = rest
+  switch (type) {
     case 'text':
-      return typeof part['text'] === 'string' ? { type: 'text', text: part['text'] } : undefined
+      return typeof text === 'string' ? { type, text } : undefined
     case 'image':
     case 'audio':
-    case 'file': {
-      const { mimeType, ...rest } = part
+    case 'file':
       return (typeof mimeType === 'string' ? { mediaType: mimeType, ...rest } : part) as unknown as Part
-    }
     case 'resource':
     case 'resource_link':
       // A model reads text; what only a program can follow is handed over as it is written.

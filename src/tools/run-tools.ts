@@ -13,8 +13,9 @@
  */
 
 import { LlmError } from '../errors.ts'
-import { orAbort, systemClock } from '../http/clock.ts'
+import { onAbort, orAbort, systemClock } from '../http/clock.ts'
 import { toJsonSchema } from '../schema.ts'
+import { sumUsage } from '../stream/usage.ts'
 import type {
   Completion,
   CompletionStream,
@@ -32,7 +33,7 @@ import type {
 } from '../types.ts'
 import { createGate } from './gate.ts'
 import { refusal, runTool, type RunnableTool, type ToolOutcome } from './run-tool.ts'
-import { sumCost, sumUsage } from './sums.ts'
+import { sumCost } from './sums.ts'
 
 /** Anything that can be asked: a client, a router, a fake. */
 export interface Askable {
@@ -213,27 +214,21 @@ class Run implements ToolRun {
   }
 
   async *#events(): AsyncGenerator<ToolRunEvent, undefined, undefined> {
-    const { signal: outer } = this.#options
-    const onAbort = (): void => this.#controller.abort(aborted(outer!.reason))
-    if (outer?.aborted) onAbort()
-    else outer?.addEventListener('abort', onAbort, { once: true })
-    let ended = false
+    const { signal } = this.#options
+    const unbridge = signal && onAbort(signal, (reason) => this.abort(reason))
+    // What stands when the consumer leaves the loop.
+    let failure: unknown = aborted(undefined)
+    let answered = false
     try {
       this.#settle.resolve(yield* this.#run())
-      ended = true
+      answered = true
     } catch (error) {
-      ended = true
-      this.#controller.abort(error)
-      this.#settle.reject(error)
+      failure = error
       throw error
     } finally {
-      outer?.removeEventListener('abort', onAbort)
-      if (!ended) {
-        // The consumer left the loop.
-        const error = aborted(undefined)
-        this.#controller.abort(error)
-        this.#settle.reject(error)
-      }
+      unbridge?.()
+      if (!answered) this.#controller.abort(failure)
+      this.#settle.reject(failure)
     }
     return undefined
   }
@@ -244,7 +239,8 @@ class Run implements ToolRun {
       throw new LlmError({ kind: 'config', message: 'maxSteps must be at least 1: it counts model calls.' })
     }
     const runnable = prepareTools(tools)
-    const client = this.#options.client ?? (await defaultClient())
+    // Imported when it is needed, so that a program which passes its client does not carry the registry.
+    const client: Askable = this.#options.client ?? (await import('../complete.ts'))
     for (let step = 0; ; step++) {
       this.#controller.signal.throwIfAborted()
       yield { type: 'step-start', step }
@@ -411,7 +407,7 @@ class Run implements ToolRun {
     return {
       ...last,
       usage: this.usage,
-      ...(cost === undefined ? {} : { cost }),
+      ...(cost && { cost }),
       warnings: completions.flatMap((completion) => completion.warnings),
       attempts: completions.flatMap((completion) => completion.attempts),
       messages: this.messages,
@@ -461,10 +457,4 @@ function readInput(input: Input): {
 function aborted(reason: unknown): LlmError {
   if (LlmError.is(reason)) return reason
   return new LlmError({ kind: 'aborted', phase: 'tool', message: 'The run was aborted.', cause: reason })
-}
-
-/** Imported when it is needed, so that a program which passes its client does not carry the registry. */
-async function defaultClient(): Promise<Askable> {
-  const { stream } = await import('../complete.ts')
-  return { stream }
 }
