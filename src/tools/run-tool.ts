@@ -36,7 +36,11 @@ export interface ToolOutcome {
 }
 
 /** The result of a call. */
-function resultOf(call: ToolCall, content: ToolResultPart['content'], isError = false): ToolResultPart {
+export function resultOf(
+  call: ToolCall,
+  content: ToolResultPart['content'],
+  isError = false,
+): ToolResultPart {
   return { type: 'tool-result', id: call.id, name: call.name, content, ...(isError && { isError }) }
 }
 

@@ -32,7 +32,7 @@ import type {
   Usage,
 } from '../types.ts'
 import { createGate } from './gate.ts'
-import { refusal, runTool, type RunnableTool, type ToolOutcome } from './run-tool.ts'
+import { refusal, resultOf, runTool, type RunnableTool, type ToolOutcome } from './run-tool.ts'
 import { sumCost } from './sums.ts'
 
 /** Anything that can be asked: a client, a router, a fake. */
@@ -154,100 +154,84 @@ const DEFAULT_MAX_RESULT_CHARS = 1_000_000
  *   model call throws; `aborted`. Tools that throw do not fail a run.
  */
 export function runTools<const S = unknown>(input: Input, options: RunToolsOptions<S>): ToolRun<Infer<S>> {
-  return new Run(input, options as RunToolsOptions) as ToolRun<unknown> as ToolRun<Infer<S>>
+  const { messages, ...rest } = readInput(input)
+  return createRun([...messages], { ...rest, ...(options as RunToolsOptions) }) as ToolRun<Infer<S>>
 }
 
-class Run implements ToolRun {
-  readonly messages: Message[]
-  readonly steps: Step[] = []
-  readonly #options: RunToolsOptions
-  readonly #controller = new AbortController()
-  readonly #completion: Promise<ToolRunCompletion>
-  #settle!: { resolve: (completion: ToolRunCompletion) => void; reject: (error: unknown) => void }
-  #consumed = false
+function createRun(messages: Message[], options: RunToolsOptions): ToolRun<unknown> {
+  const { tools = [], maxSteps = DEFAULT_MAX_STEPS, beforeTool, stopWhen, toolTimeoutMs } = options
+  const { maxResultChars = DEFAULT_MAX_RESULT_CHARS, clock = systemClock } = options
+  const steps: Step[] = []
+  const controller = new AbortController()
+  const { signal } = controller
+  const stop = (reason: unknown): void => controller.abort(aborted(reason))
+  let consumed = false
+  let resolve!: (completion: ToolRunCompletion) => void
+  let reject!: (error: unknown) => void
+  const completion = new Promise<ToolRunCompletion>((...settle) => {
+    ;[resolve, reject] = settle
+  })
+  // Whoever wants the failure asks for it.
+  completion.catch(() => {})
 
-  constructor(input: Input, options: RunToolsOptions) {
-    const given = readInput(input)
-    this.messages = given.messages
-    this.#options = { ...given.rest, ...options }
-    this.#completion = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
-    })
-    // Whoever wants the failure asks for it.
-    this.#completion.catch(() => {})
-  }
+  const usage = (): Usage => sumUsage(steps.map((step) => step.completion.usage))
 
-  get usage(): Usage {
-    return sumUsage(this.steps.map((step) => step.completion.usage))
-  }
-
-  get completion(): Promise<ToolRunCompletion> {
-    // A loop that follows in the same breath is to be the consumer.
-    queueMicrotask(() => {
-      if (!this.#consumed) void this.#drain()
-    })
-    return this.#completion
-  }
-
-  abort(reason?: unknown): void {
-    this.#controller.abort(aborted(reason))
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ToolRunEvent, undefined, undefined> {
-    if (this.#consumed) {
+  function consume(): AsyncGenerator<ToolRunEvent, undefined, undefined> {
+    if (consumed) {
       throw new LlmError({
         kind: 'config',
         message: 'A run has one consumer: it is being read already, by a loop or by its completion.',
       })
     }
-    this.#consumed = true
-    return this.#events()
+    consumed = true
+    return events()
   }
 
-  async #drain(): Promise<void> {
-    const events = this[Symbol.asyncIterator]()
+  async function collect(): Promise<void> {
+    // A loop that follows in the same breath is to be the consumer.
+    await Promise.resolve()
+    if (consumed) return
+    const all = consume()
     try {
-      while (!(await events.next()).done);
+      while (!(await all.next()).done);
     } catch {
       // Told through the completion.
     }
   }
 
-  async *#events(): AsyncGenerator<ToolRunEvent, undefined, undefined> {
-    const { signal } = this.#options
-    const unbridge = signal && onAbort(signal, (reason) => this.abort(reason))
+  async function* events(): AsyncGenerator<ToolRunEvent, undefined, undefined> {
+    const unbridge = options.signal && onAbort(options.signal, stop)
     // What stands when the consumer leaves the loop.
     let failure: unknown = aborted(undefined)
     let answered = false
     try {
-      this.#settle.resolve(yield* this.#run())
+      resolve(yield* loop())
       answered = true
     } catch (error) {
       failure = error
       throw error
     } finally {
       unbridge?.()
-      if (!answered) this.#controller.abort(failure)
-      this.#settle.reject(failure)
+      if (!answered) controller.abort(failure)
+      reject(failure)
     }
     return undefined
   }
 
-  async *#run(): AsyncGenerator<ToolRunEvent, ToolRunCompletion, undefined> {
-    const { tools = [], maxSteps = DEFAULT_MAX_STEPS, stopWhen } = this.#options
+  async function* loop(): AsyncGenerator<ToolRunEvent, ToolRunCompletion, undefined> {
     if (!(maxSteps >= 1)) {
       throw new LlmError({ kind: 'config', message: 'maxSteps must be at least 1: it counts model calls.' })
     }
     const runnable = prepareTools(tools)
     // Imported when it is needed, so that a program which passes its client does not carry the registry.
-    const client: Askable = this.#options.client ?? (await import('../complete.ts'))
+    const client: Askable = options.client ?? (await import('../complete.ts'))
     for (let step = 0; ; step++) {
-      this.#controller.signal.throwIfAborted()
+      signal.throwIfAborted()
       yield { type: 'step-start', step }
-      const completion = yield* this.#ask(client, step)
-      this.messages.push(completion.message)
+      const completion = yield* ask(client, step)
+      messages.push(completion.message)
       const record: Step = { step, completion, results: [] }
-      this.steps.push(record)
+      steps.push(record)
       yield { type: 'step-finish', step, completion }
 
       const { toolCalls, finishReason } = completion
@@ -255,176 +239,179 @@ class Run implements ToolRun {
       const cut = finishReason === 'length' || finishReason === 'content-filter'
       if (toolCalls.length === 0) {
         if (finishReason === 'pause' && !isLast) continue
-        return this.#finish(finishReason === 'pause' ? 'max-steps' : cut ? 'cut' : 'answered')
+        return finish(finishReason === 'pause' ? 'max-steps' : cut ? 'cut' : 'answered')
       }
       // 'unknown': the provider did not say that it had finished asking.
       if (cut || finishReason === 'unknown') {
-        this.#answer(record, toolCalls, 'Not run: the answer was cut before its end.')
-        return this.#finish('cut')
+        refuse(record, 'Not run: the answer was cut before its end.')
+        return finish('cut')
       }
       if (isLast) {
-        this.#answer(record, toolCalls, `Not run: this was the last of ${maxSteps} steps.`)
-        return this.#finish('max-steps')
+        refuse(record, `Not run: this was the last of ${maxSteps} steps.`)
+        return finish('max-steps')
       }
-      const pending = yield* this.#runCalls(record, toolCalls, runnable)
-      if (pending) return this.#finish('pending-calls')
-      if (await stopWhen?.(record, { messages: this.messages, usage: this.usage })) {
-        return this.#finish('stop-when')
-      }
+      if (yield* runCalls(record, runnable)) return finish('pending-calls')
+      if (await stopWhen?.(record, { messages, usage: usage() })) return finish('stop-when')
     }
   }
 
   /** One model call. */
-  async *#ask(client: Askable, step: number): AsyncGenerator<StreamEvent, Completion, undefined> {
-    const call: Options & { [Name in RunOption]?: unknown } = { ...this.#options }
+  async function* ask(client: Askable, step: number): AsyncGenerator<StreamEvent, Completion, undefined> {
+    const call: Options & { [Name in RunOption]?: unknown } = { ...options, signal }
     for (const name of RUN_OPTIONS) delete call[name]
-    call.signal = this.#controller.signal
     // A forced tool is forced once: asked for at every step it would be called for ever.
     if (step > 0 && call.toolChoice !== undefined && call.toolChoice !== 'none') call.toolChoice = 'auto'
-    const answer = client.stream([...this.messages], call)
+    const answer = client.stream([...messages], call)
     yield* answer
     return answer.completion
   }
 
   /** Runs the calls of a step; true when some of them are the caller's to answer. */
-  async *#runCalls(
-    record: Step,
-    calls: ToolCall[],
-    runnable: ReadonlyMap<string, RunnableTool | undefined>,
-  ): AsyncGenerator<StepEvent, boolean, undefined> {
+  async function* runCalls(record: Step, runnable: Runnable): AsyncGenerator<StepEvent, boolean, undefined> {
     const { step } = record
-    const events: StepEvent[] = []
+    const calls = record.completion.toolCalls
+    const queue: StepEvent[] = []
     let wake: () => void = () => {}
     const emit = (event: StepEvent): void => {
-      events.push(event)
+      queue.push(event)
       wake()
     }
     const results: (ToolResultPart | undefined)[] = calls.map(() => undefined)
-    const state: { left: number; failure?: { error: unknown } } = { left: calls.length }
-    const gate = createGate(this.#options.maxParallel ?? DEFAULT_MAX_PARALLEL)
+    let left = calls.length
+    let failure: { error: unknown } | undefined
+    const gate = createGate(options.maxParallel ?? DEFAULT_MAX_PARALLEL)
     // Approvals are asked one after another, in the order of the calls: a person reads them.
     let asked: Promise<unknown> = Promise.resolve()
     for (const [i, call] of calls.entries()) {
-      const decided = asked.then(() => this.#decide(call, runnable, step))
+      const decided = asked.then(() => decide(call, runnable, step))
       asked = decided.catch(() => {})
       void decided
         .then(async (plan) => {
-          if (plan.kind === 'pending') return
-          const outcome =
-            plan.kind === 'answered' ? plan.outcome : await gate(() => this.#execute(plan, emit, step))
+          if (plan === undefined) return
+          const outcome = 'tool' in plan ? await gate(() => execute(plan, emit, step)) : plan
           results[i] = outcome.result
           emit({ type: 'tool-result', step, ...outcome })
         })
         .catch((error: unknown) => {
-          state.failure ??= { error }
+          failure ??= { error }
           // The other tools must not go on for a run that is over.
-          this.#controller.abort(error)
+          controller.abort(error)
         })
         .finally(() => {
-          state.left--
+          left--
           wake()
         })
     }
     for (let head = 0; ;) {
-      while (head < events.length) yield events[head++]!
-      if (state.left === 0) break
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        if (head < events.length || state.left === 0) resolve()
+      while (head < queue.length) yield queue[head++]!
+      if (left === 0) break
+      await new Promise<void>((woken) => {
+        wake = woken
+        if (head < queue.length || left === 0) woken()
       })
     }
-    if (state.failure !== undefined) throw state.failure.error
+    // Assigned in a callback, which the compiler does not see.
+    if ((failure as { error: unknown } | undefined) !== undefined) throw failure!.error
     record.results = results.filter((result) => result !== undefined)
-    if (record.results.length > 0) this.messages.push({ role: 'tool', content: record.results })
+    if (record.results.length > 0) messages.push({ role: 'tool', content: record.results })
     return results.includes(undefined)
   }
 
-  async #decide(
-    call: ToolCall,
-    runnable: ReadonlyMap<string, RunnableTool | undefined>,
-    step: number,
-  ): Promise<Plan> {
-    const { signal } = this.#controller
+  async function decide(call: ToolCall, runnable: Runnable, step: number): Promise<Plan> {
+    const { id, name } = call
     signal.throwIfAborted()
-    const answered = (result: ToolResultPart): Plan => ({ kind: 'answered', outcome: { result } })
-    if (!runnable.has(call.name)) {
+    if (!runnable.has(name)) {
       const names = [...runnable.keys()].join(', ') || 'none'
-      return answered(
-        refusal(call, `There is no tool named ${JSON.stringify(call.name.slice(0, 100))}. Tools: ${names}.`),
+      const result = refusal(
+        call,
+        `There is no tool named ${JSON.stringify(name.slice(0, 100))}. Tools: ${names}.`,
       )
+      return { result }
     }
-    const tool = runnable.get(call.name)
-    if (tool === undefined) return { kind: 'pending' }
-    const { beforeTool } = this.#options
-    if (call.invalid !== undefined || beforeTool === undefined) return { kind: 'run', call, tool }
+    const tool = runnable.get(name)
+    if (tool === undefined) return undefined
+    if (call.invalid !== undefined || beforeTool === undefined) return { call, tool }
     let decision: Decided
     try {
-      const context = { id: call.id, signal, messages: [...this.messages], step }
+      const context = { id, signal, messages: [...messages], step }
       decision = await orAbort(async () => beforeTool(call as ReadyCall, context), signal)
     } catch (cause) {
       signal.throwIfAborted()
       throw new LlmError({
         kind: 'config',
         phase: 'tool',
-        message: `beforeTool threw for the call of ${call.name}, so the tool was not run: ${String((cause as Error)?.message ?? cause)}`,
+        message: `beforeTool threw for the call of ${name}, so the tool was not run: ${String((cause as Error)?.message ?? cause)}`,
         cause,
       })
     }
-    if (decision === undefined || decision.action === 'allow') return { kind: 'run', call, tool }
-    if (decision.action === 'deny') return answered(refusal(call, decision.message))
-    if ('result' in decision) {
-      return answered({ type: 'tool-result', id: call.id, name: call.name, content: decision.result })
-    }
-    return { kind: 'run', call: { id: call.id, name: call.name, args: decision.args }, tool }
+    if (decision === undefined || decision.action === 'allow') return { call, tool }
+    if (decision.action === 'deny') return { result: refusal(call, decision.message) }
+    if ('result' in decision) return { result: resultOf(call, decision.result) }
+    return { call: { id, name, args: decision.args }, tool }
   }
 
-  async #execute(
-    plan: Plan & { kind: 'run' },
+  async function execute(
+    { call, tool }: Run,
     emit: (event: StepEvent) => void,
     step: number,
   ): Promise<ToolOutcome> {
-    const { call, tool } = plan
-    const { maxResultChars = DEFAULT_MAX_RESULT_CHARS, toolTimeoutMs, clock = systemClock } = this.#options
-    const { signal } = this.#controller
+    const { id, name } = call
     signal.throwIfAborted()
-    if (call.invalid === undefined)
-      emit({ type: 'tool-start', step, id: call.id, name: call.name, args: call.args })
-    const own = typeof toolTimeoutMs === 'object' ? toolTimeoutMs[call.name] : toolTimeoutMs
+    if (call.invalid === undefined) emit({ type: 'tool-start', step, id, name, args: call.args })
+    const own = typeof toolTimeoutMs === 'object' ? toolTimeoutMs[name] : toolTimeoutMs
     const timeoutMs = own === false ? Infinity : (own ?? DEFAULT_TOOL_TIMEOUT_MS)
-    return runTool(call, tool, { signal, messages: [...this.messages], timeoutMs, maxResultChars, clock })
+    return runTool(call, tool, { signal, messages: [...messages], timeoutMs, maxResultChars, clock })
   }
 
   /** Gives every call of a step the same refusal. */
-  #answer(record: Step, calls: ToolCall[], content: string): void {
-    record.results = calls.map((call) => refusal(call, content))
-    this.messages.push({ role: 'tool', content: record.results })
+  function refuse(record: Step, content: string): void {
+    record.results = record.completion.toolCalls.map((call) => refusal(call, content))
+    messages.push({ role: 'tool', content: record.results })
   }
 
-  #finish(stopReason: StopReason): ToolRunCompletion {
-    const completions = this.steps.map((step) => step.completion)
-    const last = completions.at(-1)!
-    const cost = sumCost(completions.map((completion) => completion.cost))
+  function finish(stopReason: StopReason): ToolRunCompletion {
+    const all = steps.map((step) => step.completion)
+    const cost = sumCost(all.map((completion) => completion.cost))
     return {
-      ...last,
-      usage: this.usage,
+      ...all.at(-1)!,
+      usage: usage(),
       ...(cost && { cost }),
-      warnings: completions.flatMap((completion) => completion.warnings),
-      attempts: completions.flatMap((completion) => completion.attempts),
-      messages: this.messages,
-      steps: this.steps,
+      warnings: all.flatMap((completion) => completion.warnings),
+      attempts: all.flatMap((completion) => completion.attempts),
+      messages,
+      steps,
       stopReason,
     }
   }
+
+  return {
+    [Symbol.asyncIterator]: consume,
+    get completion() {
+      void collect()
+      return completion
+    },
+    messages,
+    steps,
+    get usage() {
+      return usage()
+    },
+    abort: stop,
+  }
 }
 
-/** What is to be done with a call. */
-type Plan =
-  | { kind: 'run'; call: ToolCall; tool: RunnableTool }
-  | { kind: 'answered'; outcome: ToolOutcome }
-  | { kind: 'pending' }
-
 /** Tools by name; undefined for those without `execute`. */
-function prepareTools(tools: readonly (Tool | ProviderTool)[]): Map<string, RunnableTool | undefined> {
+type Runnable = ReadonlyMap<string, RunnableTool | undefined>
+
+/** A call to be run. */
+interface Run {
+  call: ToolCall
+  tool: RunnableTool
+}
+
+/** What is to be done with a call: run it, answer it with this, or leave it to the caller. */
+type Plan = Run | ToolOutcome | undefined
+
+function prepareTools(tools: readonly (Tool | ProviderTool)[]): Runnable {
   const runnable = new Map<string, RunnableTool | undefined>()
   for (const tool of tools) {
     if ('type' in tool) continue
@@ -444,14 +431,9 @@ function prepareTools(tools: readonly (Tool | ProviderTool)[]): Map<string, Runn
   return runnable
 }
 
-function readInput(input: Input): {
-  messages: Message[]
-  rest: { system?: string; tools?: (Tool | ProviderTool)[] }
-} {
-  if (typeof input === 'string') return { messages: [{ role: 'user', content: input }], rest: {} }
-  if (Array.isArray(input)) return { messages: [...input], rest: {} }
-  const { messages, ...rest } = input
-  return { messages: [...messages], rest }
+function readInput(input: Input): Exclude<Input, string | Message[]> {
+  if (typeof input === 'string') return { messages: [{ role: 'user', content: input }] }
+  return Array.isArray(input) ? { messages: input } : input
 }
 
 function aborted(reason: unknown): LlmError {
