@@ -77,48 +77,41 @@ export function iterateBody<T>(
   const reader = body.getReader()
   let queue: T[] = []
   let head = 0
-  let chunk: Uint8Array | undefined
-  let offset = 0
-  let state: 'open' | 'ended' | 'closed' = 'open'
-  let pending: Promise<unknown> | undefined
+  /** What was read and is not decoded yet. */
+  let chunk = EMPTY
+  let open = true
+  /** Calls of next() that wait, and the last of them. */
+  let waiting = 0
+  let last: Promise<unknown> = Promise.resolve()
+
+  const unlock = (): void => reader.releaseLock()
 
   function close(): void {
-    if (state === 'closed') return
-    const drained = state === 'ended'
-    state = 'closed'
+    open = false
     queue = []
-    head = 0
-    chunk = undefined
-    const unlock = (): void => reader.releaseLock()
-    if (drained) unlock()
-    else reader.cancel().then(unlock, unlock)
+    reader.cancel().then(unlock, unlock)
   }
 
   /** Decodes until something is queued or the body is over. */
   async function fill(): Promise<void> {
     try {
-      while (state === 'open' && head === queue.length) {
-        if (chunk === undefined) {
+      while (open && head >= queue.length) {
+        head = 0
+        if (chunk.length === 0) {
           // Throws a fault that was held back for the items before it, rather than wait for a socket to say more.
-          decoder.push(EMPTY)
-          const read = await reader.read().catch((cause: unknown) => {
-            throw readFault(cause)
-          })
-          if (state !== 'open') return
-          if (read.done) {
-            state = 'ended'
+          queue = decoder.push(EMPTY)
+          const { done, value } = await reader.read().catch(broken)
+          if (!open) return
+          if (done) {
+            open = false
+            unlock()
             queue = decoder.end()
-            head = 0
             return
           }
-          chunk = read.value
-          offset = 0
+          chunk = value
         }
-        const next = Math.min(offset + WINDOW_BYTES, chunk.length)
-        queue = decoder.push(offset === 0 && next === chunk.length ? chunk : chunk.subarray(offset, next))
-        head = 0
-        offset = next
-        if (offset === chunk.length) chunk = undefined
+        queue = decoder.push(chunk.length > WINDOW_BYTES ? chunk.subarray(0, WINDOW_BYTES) : chunk)
+        chunk = chunk.length > WINDOW_BYTES ? chunk.subarray(WINDOW_BYTES) : EMPTY
       }
     } catch (error) {
       close()
@@ -126,25 +119,20 @@ export function iterateBody<T>(
     }
   }
 
-  function take(): IteratorResult<T, undefined> {
-    if (head < queue.length) return { done: false, value: queue[head++] as T }
-    close()
-    return { done: true, value: undefined }
-  }
+  const take = (): IteratorResult<T, undefined> =>
+    head < queue.length ? { done: false, value: queue[head++] as T } : { done: true, value: undefined }
 
   return {
     [Symbol.asyncIterator]() {
       return this
     },
     next() {
+      if (waiting === 0 && (head < queue.length || !open)) return Promise.resolve(take())
       // A caller may ask again before it was answered; requests queue up in order behind the pending read.
-      if (pending === undefined && (head < queue.length || state !== 'open')) return Promise.resolve(take())
-      const asked = (pending ?? Promise.resolve()).then(fill).then(take)
-      const settled = asked.then(ignore, ignore).then(() => {
-        if (pending === settled) pending = undefined
-      })
-      pending = settled
-      return asked
+      waiting++
+      const answer = last.then(fill).then(take)
+      last = answer.catch(ignore).then(() => void waiting--)
+      return answer
     },
     return() {
       close()
@@ -159,14 +147,14 @@ export function iterateBody<T>(
 
 function ignore(): void {}
 
-function readFault(cause: unknown): unknown {
-  if (LlmError.is(cause)) return cause
-  if (cause instanceof Error && cause.name === 'AbortError') {
-    return new LlmError({ kind: 'aborted', message: 'Reading the response body was aborted.', cause })
-  }
-  return new LlmError({
-    kind: 'interrupted',
-    message: 'The connection broke while the response body was being read; what arrived before is complete.',
+function broken(cause: unknown): never {
+  if (LlmError.is(cause)) throw cause
+  const isAbort = cause instanceof Error && cause.name === 'AbortError'
+  throw new LlmError({
+    kind: isAbort ? 'aborted' : 'interrupted',
+    message: isAbort
+      ? 'Reading the response body was aborted.'
+      : 'The connection broke while the response body was being read; what arrived before is complete.',
     cause,
   })
 }

@@ -31,27 +31,23 @@ const CARRY_BYTES = 16 * 1024
 
 const STREAM = { stream: true }
 
-/** Takes chunks, answers through `onLines`. */
-export interface LineReader {
-  /** @throws LlmError kind `too-large` when a line grows past `maxLineBytes`. */
-  push(chunk: Uint8Array): void
-  /** Hands over an unfinished last line as if it had ended. */
-  end(): void
-}
+/** Default longest event: 64 MiB. Image events of 40 MB exist, and a widely used 8 MiB cap was taken back within a day. */
+export const DEFAULT_MAX_EVENT_BYTES: number = 64 * 1024 * 1024
 
-/** What ends a line, how long one may be, and who gets the text. */
-export interface LineReaderOptions {
-  /** Longest line in bytes, without its line end. */
-  maxLineBytes: number
-  /** Whether CR and CRLF end a line too (SSE); otherwise a CR is ordinary text (NDJSON). */
-  carriageReturns: boolean
-  /** Called with one or more complete lines, each ending in LF; CR and CRLF have become LF where they end lines. */
-  onLines(text: string): void
-}
-
-/** Creates the reader of one body. A BOM at the very start is removed, and only there. */
-export function createLineReader(options: LineReaderOptions): LineReader {
-  const { maxLineBytes, carriageReturns, onLines } = options
+/**
+ * Creates the reader of one body: takes its chunks, and `undefined` for its end, which ends an unfinished line. A BOM at the
+ * very start is removed, and only there.
+ *
+ * @param maxLineBytes longest line in bytes, without its line end.
+ * @param carriageReturns whether CR and CRLF end a line too (SSE); otherwise a CR is ordinary text (NDJSON).
+ * @param onLines called with one or more complete lines, each ending in LF; CR and CRLF have become LF where they end lines.
+ * @throws LlmError kind `too-large`, from the reader, when a line grows past `maxLineBytes`.
+ */
+export function createLineReader(
+  maxLineBytes: number,
+  carriageReturns: boolean,
+  onLines: (text: string) => void,
+): (chunk: Uint8Array | undefined) => void {
   // ignoreBOM: a stateless decode would otherwise eat a BOM at the start of every window, which is data.
   const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   // Never longer than a legal line: then only a window that is one single line can break the limit.
@@ -103,15 +99,15 @@ export function createLineReader(options: LineReaderOptions): LineReader {
     carried -= cut
   }
 
-  /** The carried line is complete. A CR can only be its last character: any other would have ended it before. */
+  /** The carried line is complete. */
   function emitCarry(): void {
-    const text = decode(carry.subarray(0, carried))
-    carried = 0
-    if (begunBytes === 0) return emit(text)
-    const whole = begun + (text.endsWith('\r') && carriageReturns ? `${text.slice(0, -1)}\n` : text)
+    emit(begun + decode(carry.subarray(0, carried)))
     begun = ''
-    begunBytes = 0
-    onLines(whole)
+    begunBytes = carried = 0
+  }
+
+  function limit(lineBytes: number): void {
+    if (lineBytes > maxLineBytes) throw eventTooLarge(maxLineBytes)
   }
 
   /** Index of the first line end in [from, to), which holds one. */
@@ -130,42 +126,41 @@ export function createLineReader(options: LineReaderOptions): LineReader {
     return afterLf + (afterLf === 0 ? chunk : chunk.subarray(afterLf)).lastIndexOf(CR) + 1
   }
 
-  return {
-    push(chunk) {
-      const { length } = chunk
-      if (length === 0) return
-      // The CR of a CRLF ended its line in the chunk before; this LF is its other half.
-      let at = endedInCr && chunk[0] === LF ? 1 : 0
-      endedInCr = carriageReturns && chunk[length - 1] === CR
-      const cut = lastLineEnd(chunk)
-
-      if (carried > 0 && at < cut) {
-        const end = lineEnd(chunk, at, cut)
-        if (begunBytes + carried + end - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
-        append(chunk, at, end + 1)
-        emitCarry()
-        at = afterLineEnd(chunk, end)
-      }
-      while (at < cut) {
-        let end = cut - 1
-        if (cut - at > windowBytes) {
-          const lf = chunk.subarray(at, at + windowBytes).lastIndexOf(LF)
-          end = lf === -1 ? lineEnd(chunk, at, cut) : at + lf
-          if (lf === -1 && end - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
-        }
-        emit(decode(at === 0 && end + 1 === length ? chunk : chunk.subarray(at, end + 1)))
-        at = afterLineEnd(chunk, end)
-      }
-      if (at < length) {
-        if (begunBytes + carried + length - at > maxLineBytes) throw eventTooLarge(maxLineBytes)
-        append(chunk, at, length)
-      }
-    },
-    end() {
+  return (chunk) => {
+    if (chunk === undefined) {
       if (carried === 0) return
       append(Uint8Array.of(LF), 0, 1)
       emitCarry()
-    },
+      return
+    }
+    const { length } = chunk
+    if (length === 0) return
+    // The CR of a CRLF ended its line in the chunk before; this LF is its other half.
+    let at = endedInCr && chunk[0] === LF ? 1 : 0
+    endedInCr = carriageReturns && chunk[length - 1] === CR
+    const cut = lastLineEnd(chunk)
+
+    if (carried > 0 && at < cut) {
+      const end = lineEnd(chunk, at, cut)
+      limit(begunBytes + carried + end - at)
+      append(chunk, at, end + 1)
+      emitCarry()
+      at = afterLineEnd(chunk, end)
+    }
+    while (at < cut) {
+      let end = cut - 1
+      if (cut - at > windowBytes) {
+        const lf = chunk.subarray(at, at + windowBytes).lastIndexOf(LF)
+        end = lf === -1 ? lineEnd(chunk, at, cut) : at + lf
+        if (lf === -1) limit(end - at)
+      }
+      emit(decode(at === 0 && end + 1 === length ? chunk : chunk.subarray(at, end + 1)))
+      at = afterLineEnd(chunk, end)
+    }
+    if (at < length) {
+      limit(begunBytes + carried + length - at)
+      append(chunk, at, length)
+    }
   }
 }
 

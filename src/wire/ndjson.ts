@@ -9,15 +9,13 @@ import { LlmError } from '../errors.ts'
 import type { FrameDecoder } from '../provider.ts'
 import { deliverBeforeFault, iterateBody } from './drive.ts'
 import type { PushDecoder } from './drive.ts'
-import { createLineReader } from './lines.ts'
+import { createLineReader, DEFAULT_MAX_EVENT_BYTES } from './lines.ts'
 
 /** Limits of one decoder. */
 export interface NdjsonOptions {
   /** Longest line in bytes, without its LF. Default 64 MiB. */
   maxEventBytes?: number | undefined
 }
-
-const DEFAULT_MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 /**
  * Creates the decoder of one body: frames `{ event: 'message', data: line }`, the line without its line end and
@@ -53,24 +51,19 @@ export function ndjson(
 
 function createLineDecoder<T>(options: NdjsonOptions, read: (line: string) => T): PushDecoder<T> {
   let items: T[] = []
-  const lines = createLineReader({
-    maxLineBytes: options.maxEventBytes ?? DEFAULT_MAX_EVENT_BYTES,
-    carriageReturns: false,
-    onLines(text) {
-      let at = 0
-      while (at < text.length) {
-        const end = text.indexOf('\n', at)
-        const line = text.slice(at, text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end)
-        // Only JSON's own white space makes a line blank: what `trim` would drop besides is bad JSON, not nothing.
-        if (/[^ \t\r]/.test(line)) items.push(read(line))
-        at = end + 1
-      }
-    },
+  const lines = createLineReader(options.maxEventBytes ?? DEFAULT_MAX_EVENT_BYTES, false, (text) => {
+    let at = 0
+    while (at < text.length) {
+      const end = text.indexOf('\n', at)
+      const line = text.slice(at, text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end)
+      // Only JSON's own white space makes a line blank: what `trim` would drop besides is bad JSON, not nothing.
+      if (/[^ \t\r]/.test(line)) items.push(read(line))
+      at = end + 1
+    }
   })
   return deliverBeforeFault<T>((chunk, out) => {
     items = out
-    if (chunk === undefined) lines.end()
-    else lines.push(chunk)
+    lines(chunk)
   })
 }
 

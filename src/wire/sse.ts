@@ -9,7 +9,7 @@
  */
 import type { Frame, FrameDecoder } from '../provider.ts'
 import { deliverBeforeFault, iterateBody } from './drive.ts'
-import { createLineReader, eventTooLarge } from './lines.ts'
+import { createLineReader, DEFAULT_MAX_EVENT_BYTES, eventTooLarge } from './lines.ts'
 
 /**
  * A dispatched event. `event` is 'message' when the stream names none. `id` is the stream's last event id, which
@@ -21,8 +21,7 @@ export type SseFrame = Pick<Frame, 'event' | 'data' | 'id' | 'retry'>
 /** Limits and dialect of one decoder. */
 export interface SseOptions {
   /**
-   * Longest line in bytes, and longest event data in UTF-16 units. Default 64 MiB: image events of 40 MB exist, and
-   * an 8 MiB cap in a widely used client had to be taken back within a day.
+   * Longest line in bytes, and longest event data in UTF-16 units. Default 64 MiB.
    */
   maxEventBytes?: number | undefined
   /**
@@ -32,8 +31,6 @@ export interface SseOptions {
    */
   fields?: readonly string[] | undefined
 }
-
-const DEFAULT_MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 const LF = 10
 const SPACE = 32
@@ -117,12 +114,11 @@ export function createSseDecoder(options: SseOptions = {}): FrameDecoder {
     }
   }
 
-  const lines = createLineReader({ maxLineBytes: maxEventBytes, carriageReturns: true, onLines })
+  const lines = createLineReader(maxEventBytes, true, onLines)
   return deliverBeforeFault<Frame>((chunk, out) => {
     frames = out
-    if (chunk !== undefined) return lines.push(chunk)
-    lines.end()
-    dispatch()
+    lines(chunk)
+    if (chunk === undefined) dispatch()
   })
 }
 
