@@ -20,81 +20,79 @@ const isNode = (value: unknown): value is Node =>
 
 /**
  * Leaves added nulls out.
- * @param value what the model wrote; never changed.
- * @param schema the schema before any dialect was applied.
+ * @param written what the model wrote; never changed.
+ * @param root the schema before any dialect was applied.
  */
-export function dropAddedNulls(value: unknown, schema: JsonSchema): unknown {
-  return new NullDropper(schema as Node).drop(value, schema, 0)
-}
+export function dropAddedNulls(written: unknown, root: JsonSchema): unknown {
+  return drop(written, root, 0)
 
-class NullDropper {
-  readonly #root: Node
-  constructor(root: Node) {
-    this.#root = root
-  }
-
-  drop(value: unknown, schema: unknown, depth: number): unknown {
-    const node = this.#resolve(schema)
+  function drop(value: unknown, schema: unknown, depth: number): unknown {
+    const node = resolve(schema)
     if (node === undefined || typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
     if (Array.isArray(value)) {
-      const prefix = Array.isArray(node['prefixItems']) ? node['prefixItems'] : []
-      return value.map((item, i) => this.drop(item, prefix[i] ?? node['items'], depth + 1))
+      const prefix = list(node['prefixItems'])
+      return value.map((item, i) => drop(item, prefix[i] ?? node['items'], depth + 1))
     }
     let out = value as Node
     const { properties, additionalProperties } = node
     if (isNode(properties) || isNode(additionalProperties)) {
-      const required = Array.isArray(node['required']) ? node['required'] : []
+      const required = list(node['required'])
       const known = isNode(properties) ? properties : {}
-      out = Object.fromEntries(
-        Object.entries(out).flatMap(([key, member]) => {
-          const child = Object.hasOwn(known, key) ? known[key] : additionalProperties
-          const added = member === null && Object.hasOwn(known, key) && !required.includes(key)
-          if (added && !this.#acceptsNull(child, 0)) return []
-          return [[key, this.drop(member, child, depth + 1)]]
-        }),
-      )
-    }
-    for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) {
-      for (const branch of Array.isArray(node[keyword]) ? node[keyword] : []) {
-        if (keyword === 'allOf' || this.#fits(out, branch)) out = this.drop(out, branch, depth + 1) as Node
+      const kept: [string, unknown][] = []
+      for (const [key, member] of Object.entries(out)) {
+        const isKnown = Object.hasOwn(known, key)
+        const child = isKnown ? known[key] : additionalProperties
+        const added = member === null && isKnown && !required.includes(key) && !acceptsNull(child, 0)
+        if (!added) kept.push([key, drop(member, child, depth + 1)])
       }
+      out = Object.fromEntries(kept)
     }
+    for (const branch of list(node['allOf'])) out = drop(out, branch, depth + 1) as Node
+    for (const branch of branches(node)) if (fits(out, branch)) out = drop(out, branch, depth + 1) as Node
     return out
   }
 
-  #resolve(schema: unknown): Node | undefined {
+  function resolve(schema: unknown): Node | undefined {
     let node = schema
     for (let hops = 0; isNode(node) && typeof node['$ref'] === 'string' && hops < 10; hops++) {
-      const [, ...steps] = node['$ref']
-        .split('/')
-        .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
-      node = steps.reduce<unknown>(
-        (at, step) => (isNode(at) && Object.hasOwn(at, step) ? at[step] : undefined),
-        this.#root,
-      )
+      const [, ...steps] = node['$ref'].split('/')
+      node = root
+      for (const step of steps) {
+        const key = step.replaceAll('~1', '/').replaceAll('~0', '~')
+        node = isNode(node) && Object.hasOwn(node, key) ? node[key] : undefined
+      }
     }
     return isNode(node) ? node : undefined
   }
 
-  #acceptsNull(schema: unknown, depth: number): boolean {
-    const node = this.#resolve(schema)
+  function acceptsNull(schema: unknown, depth: number): boolean {
+    const node = resolve(schema)
     if (node === undefined || depth > 10) return schema !== false
-    if ('const' in node) return node['const'] === null
-    if (Array.isArray(node['enum'])) return node['enum'].includes(null)
-    if (node['type'] !== undefined) return [node['type']].flat().includes('null') || node['nullable'] === true
-    const branches = [node['anyOf'], node['oneOf']].flatMap((list) => (Array.isArray(list) ? list : []))
-    return branches.length === 0 || branches.some((branch) => this.#acceptsNull(branch, depth + 1))
+    const allowed = values(node)
+    if (allowed !== undefined) return allowed.includes(null)
+    const { type } = node
+    if (type !== undefined) return [type].flat().includes('null') || node['nullable'] === true
+    const any = branches(node)
+    return any.length === 0 || any.some((branch) => acceptsNull(branch, depth + 1))
   }
 
   /** Whether an object may be of this branch of a union: its tags say so. */
-  #fits(value: Node, branch: unknown): boolean {
-    const node = this.#resolve(branch)
-    if (node === undefined || !isNode(node['properties'])) return false
-    return Object.entries(node['properties']).every(([key, child]) => {
-      if (!isNode(child)) return true
-      const tags =
-        'const' in child ? [child['const']] : Array.isArray(child['enum']) ? child['enum'] : undefined
-      return tags === undefined || (Object.hasOwn(value, key) ? tags.includes(value[key]) : true)
+  function fits(value: Node, branch: unknown): boolean {
+    const properties = resolve(branch)?.['properties']
+    if (!isNode(properties)) return false
+    return Object.entries(properties).every(([key, child]) => {
+      const tags = isNode(child) ? values(child) : undefined
+      return tags === undefined || !Object.hasOwn(value, key) || tags.includes(value[key])
     })
   }
 }
+
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
+/** The only values a schema allows, where it lists them. */
+function values(node: Node): unknown[] | undefined {
+  if ('const' in node) return [node['const']]
+  return Array.isArray(node['enum']) ? node['enum'] : undefined
+}
+
+const branches = (node: Node): unknown[] => [...list(node['anyOf']), ...list(node['oneOf'])]

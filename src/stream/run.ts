@@ -46,176 +46,185 @@ export const SOURCE: unique symbol = /* @__PURE__ */ Symbol.for('llmswap.source'
 /** The one consumer a run may have. */
 type Consumer = 'the loop' | 'run.text' | 'run.toSSE()' | 'run.toResponse()' | 'run.completion'
 
-/** Where a run is. `ended` and `failed` are final. */
-type State = { is: 'open' } | { is: 'ended'; completion: Completion } | { is: 'failed'; error: LlmError }
-
 const DONE: IteratorResult<StreamEvent, undefined> = { done: true, value: undefined }
 
-/** Reads a source on behalf of one consumer. The run and its iterators point here; nothing here points back. */
-class Delivery {
-  readonly source: RunSource
-  readonly sum = createAccumulator()
-  state: State = { is: 'open' }
-  consumer: Consumer | undefined
-  /** True once content reached the consumer: from here on a failure is an interruption. */
-  delivered = false
-  /** Settles with the run. */
-  readonly settled: Promise<Completion>
-  #batch: readonly StreamEvent[] = []
-  #head = 0
-  /** The pull under way. */
-  #turn: Promise<void> | undefined
-  /** How many calls of next() are waiting, and the last of them. */
-  #waiting = 0
-  #last: Promise<unknown> | undefined
-  /** Ends the pull under way when the run is stopped. */
-  #interrupt: (() => void) | undefined
-  #resolve!: (completion: Completion) => void
-  #reject!: (error: LlmError) => void
-  /** The failure was thrown to the consumer; what follows is the end. */
-  #told = false
-
-  constructor(source: RunSource) {
-    this.source = source
-    this.settled = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    // Whoever wants the failure asks for it: here it must not become an unhandled rejection.
-    this.settled.catch(() => {})
-    source.attach?.((error) => this.stop(error))
-    // The request starts now, whether or not anybody is listening yet.
-    void this.#pullOnce()
-  }
-
+/** A source being read on behalf of one consumer. */
+interface Delivery {
   /** @throws LlmError `config` for a second consumer. */
-  claim(consumer: Consumer): void {
-    if (this.consumer !== undefined) {
-      throw new LlmError({
-        kind: 'config',
-        message:
-          `This stream is already being read by ${this.consumer}; it has one consumer. ` +
-          'Read run.completion after the loop, or call stream() again.',
-      })
-    }
-    this.consumer = consumer
-  }
-
+  claim(consumer: Consumer): void
   /** The next event, at once when it is already decoded and nobody else is waiting for one. */
-  next(): Promise<IteratorResult<StreamEvent, undefined>> {
-    const event = this.takeNow()
-    if (event !== undefined) return Promise.resolve({ done: false, value: event })
-    // Calls of next() that overlap are answered in their order.
-    const before = this.#waiting++ === 0 ? undefined : this.#last
-    return (this.#last = this.#wait(before))
-  }
-
+  next(): Promise<IteratorResult<StreamEvent, undefined>>
   /** The next event, when that needs no waiting. */
-  takeNow(): StreamEvent | undefined {
-    return this.#waiting === 0 ? this.#take() : undefined
-  }
+  takeNow(): StreamEvent | undefined
+  /** The answer so far; of one that is whole, the answer. */
+  partial(): PartialCompletion
+  /** Ends the run from outside; what was decoded but not delivered is dropped. */
+  stop(error: LlmError): void
+  /** Reads to the end on behalf of `run.completion`, unless somebody else has begun to read. */
+  collect(): Promise<unknown>
+  /** Settles with the run. */
+  settled: Promise<Completion>
+}
 
-  #take(): StreamEvent | undefined {
-    if (this.#head >= this.#batch.length) return undefined
-    const event = this.#batch[this.#head++]!
-    this.sum.push(event)
-    if (!this.delivered) this.delivered = isContent(event)
-    if (event.type === 'finish') this.#end()
+/** Begins to read. The run and its iterators point to what this returns; nothing here points back. */
+function deliver(source: RunSource): Delivery {
+  const sum = createAccumulator()
+  let consumer: Consumer | undefined
+  /** True once content reached the consumer: from here on a failure is an interruption. */
+  let delivered = false
+  let batch: readonly StreamEvent[] = []
+  let head = 0
+  /** The pull under way, and how to end it when the run is stopped. */
+  let turn: Promise<void> | undefined
+  let interrupt = (): void => {}
+  /** How many calls of next() are waiting, and the last of them. */
+  let waiting = 0
+  let last: Promise<unknown> | undefined
+  /** How the run ended; the failure is thrown to the consumer once, what follows is the end. */
+  let open = true
+  let answer: Completion | undefined
+  let failure: LlmError | undefined
+  let resolve!: (completion: Completion) => void
+  let reject!: (error: LlmError) => void
+  const settled = new Promise<Completion>((...settle) => {
+    ;[resolve, reject] = settle
+  })
+  // Whoever wants the failure asks for it: here it must not become an unhandled rejection.
+  settled.catch(() => {})
+
+  function take(): StreamEvent | undefined {
+    if (head >= batch.length) return undefined
+    const event = batch[head++]!
+    sum.push(event)
+    if (!delivered) delivered = isContent(event)
+    if (event.type === 'finish') end()
     return event
   }
 
-  async #wait(before: Promise<unknown> | undefined): Promise<IteratorResult<StreamEvent, undefined>> {
+  async function wait(before: Promise<unknown> | undefined): Promise<IteratorResult<StreamEvent, undefined>> {
     if (before !== undefined) await before.catch(() => {})
     try {
       for (;;) {
-        const event = this.#take()
+        const event = take()
         if (event !== undefined) return { done: false, value: event }
-        if (this.state.is === 'ended') return DONE
-        if (this.state.is === 'failed') {
-          if (this.#told) return DONE
-          this.#told = true
-          throw this.state.error
+        if (!open) {
+          const error = failure
+          failure = undefined
+          if (error !== undefined) throw error
+          return DONE
         }
-        await this.#pullOnce()
+        await pullOnce()
       }
     } finally {
-      this.#waiting--
+      waiting--
     }
   }
 
-  #pullOnce(): Promise<void> {
-    return (this.#turn ??= this.#pull())
+  function pullOnce(): Promise<void> {
+    return (turn ??= pull())
   }
 
-  /** One batch. Never rejects: a failure becomes the state. */
-  #pull(): Promise<void> {
-    return new Promise((resolve) => {
-      const over = (): void => {
-        this.#turn = undefined
-        resolve()
+  /** One batch. Never rejects: a failure ends the run. */
+  function pull(): Promise<void> {
+    return new Promise((over) => {
+      const done = (): void => {
+        turn = undefined
+        over()
       }
-      this.#interrupt = over
-      const received = (batch: readonly StreamEvent[] | undefined): void => {
-        if (this.state.is === 'open') {
-          if (batch === undefined) this.#end()
+      interrupt = done
+      const received = (more: readonly StreamEvent[] | undefined): void => {
+        if (open) {
+          if (more === undefined) end()
           else {
-            this.#batch = batch
-            this.#head = 0
+            batch = more
+            head = 0
           }
         }
-        over()
+        done()
       }
       const failed = (error: unknown): void => {
-        this.#fail(error)
-        over()
+        fail(error)
+        done()
       }
       try {
-        this.source.next().then(received, failed)
+        source.next().then(received, failed)
       } catch (error) {
         failed(error)
       }
     })
   }
 
-  #end(): void {
-    if (this.state.is !== 'open') return
-    let completion: Completion
+  function end(): void {
+    if (!open) return
     try {
-      completion = this.sum.completion(this.source.facts())
+      answer = sum.completion(source.facts())
     } catch (error) {
-      this.#fail(error)
-      return
+      return fail(error)
     }
-    this.state = { is: 'ended', completion }
-    forget(this)
-    this.source.ended?.({ completion })
-    this.#resolve(completion)
+    close()
+    source.ended?.({ completion: answer })
+    resolve(answer)
   }
 
-  #fail(cause: unknown): void {
-    if (this.state.is !== 'open') return
-    const error = this.source.fail(cause, this.sum.partial(this.source.facts()), this.delivered)
-    this.state = { is: 'failed', error }
-    forget(this)
-    this.#batch = []
-    this.source.ended?.({ error })
-    this.#reject(error)
+  function fail(cause: unknown): void {
+    if (!open) return
+    const error = source.fail(cause, sum.partial(source.facts()), delivered)
+    failure = error
+    close()
+    batch = []
+    source.ended?.({ error })
+    reject(error)
   }
 
-  /** Ends the run from outside; what was decoded but not delivered is dropped. */
-  stop(error: LlmError): void {
-    if (this.state.is !== 'open') return
-    this.#fail(error)
-    this.source.cancel(error)
-    this.#interrupt?.()
+  function close(): void {
+    open = false
+    // A run that is over needs no backstop. Its answer would otherwise be held until the engine next runs cleanups.
+    abandoned?.unregister(delivery)
   }
 
-  /** Reads to the end on behalf of `run.completion`. */
-  async collect(): Promise<void> {
-    while (this.state.is === 'open') {
-      if (this.#take() === undefined) await this.#pullOnce()
-    }
+  const delivery: Delivery = {
+    claim(by) {
+      if (consumer !== undefined) {
+        throw new LlmError({
+          kind: 'config',
+          message:
+            `This stream is already being read by ${consumer}; it has one consumer. ` +
+            'Read run.completion after the loop, or call stream() again.',
+        })
+      }
+      consumer = by
+    },
+    next() {
+      const event = delivery.takeNow()
+      if (event !== undefined) return Promise.resolve({ done: false, value: event })
+      // Calls of next() that overlap are answered in their order.
+      const before = waiting++ === 0 ? undefined : last
+      return (last = wait(before))
+    },
+    takeNow: () => (waiting === 0 ? take() : undefined),
+    partial: () => answer ?? sum.partial(source.facts()),
+    stop(error) {
+      if (!open) return
+      fail(error)
+      source.cancel(error)
+      interrupt()
+    },
+    async collect() {
+      // A loop that starts in the same turn as `run.completion` is asked for is the consumer, not the collector.
+      await undefined
+      if (consumer !== undefined || !open) return
+      consumer = 'run.completion'
+      for (;;) {
+        if (!open) return
+        if (take() === undefined) await pullOnce()
+      }
+    },
+    settled,
   }
+  source.attach?.(delivery.stop)
+  // The request starts now, whether or not anybody is listening yet.
+  void pullOnce()
+  return delivery
 }
 
 function aborted(message: string, reason?: unknown): LlmError {
@@ -228,11 +237,6 @@ function aborted(message: string, reason?: unknown): LlmError {
  */
 let abandoned: FinalizationRegistry<Delivery> | undefined
 
-/** A run that is over needs no backstop. Its answer would otherwise be held until the engine next runs cleanups. */
-function forget(delivery: Delivery): void {
-  abandoned?.unregister(delivery)
-}
-
 /** Held by the run and its iterator. Nothing it leads to leads back to it, so it is collected with them. */
 interface Handle {
   delivery: Delivery
@@ -240,7 +244,7 @@ interface Handle {
 
 /** A stream over a source. The source's first `next()` is called here: the request starts now. */
 export function createRun<ObjectType = unknown>(source: RunSource): CompletionStream<ObjectType> {
-  const delivery = new Delivery(source)
+  const delivery = deliver(source)
   const handle: Handle = { delivery }
   if (typeof FinalizationRegistry === 'function') {
     abandoned ??= new FinalizationRegistry((lost) =>
@@ -258,11 +262,12 @@ export function createRun<ObjectType = unknown>(source: RunSource): CompletionSt
       return { [Symbol.asyncIterator]: () => iterateText(handle) }
     },
     get completion() {
-      if (delivery.consumer === undefined && delivery.state.is === 'open') collectUnlessClaimed(handle)
+      // The handle is kept for as long as it takes: nobody may have kept the run.
+      void delivery.collect().then(() => handle)
       return delivery.settled as Promise<Completion<ObjectType>>
     },
     get partial() {
-      return delivery.state.is === 'ended' ? delivery.state.completion : delivery.sum.partial(source.facts())
+      return delivery.partial()
     },
     abort(reason) {
       delivery.stop(aborted('The call was aborted.', reason))
@@ -284,15 +289,6 @@ export function createRun<ObjectType = unknown>(source: RunSource): CompletionSt
     })
   }
   return run
-}
-
-/** A loop that starts in the same turn as `run.completion` is asked for is the consumer, not the collector. */
-function collectUnlessClaimed(handle: Handle): void {
-  void Promise.resolve().then(() => {
-    if (handle.delivery.consumer !== undefined) return
-    handle.delivery.consumer = 'run.completion'
-    return handle.delivery.collect().then(() => handle)
-  })
 }
 
 /** Reads events one by one; leaving the loop early stops the call. */
