@@ -24,8 +24,8 @@ export function toJsonSchema(schema: unknown, what = 'schema'): JsonSchema {
     if (typeof render !== 'function') {
       throw unusable(
         what,
-        'it is a Standard Schema that cannot render JSON Schema. Use zod 4 or arktype, wrap a valibot schema with ' +
-          'toStandardJsonSchema() of @valibot/to-json-schema, or pass { jsonSchema, validate }',
+        'it is a Standard Schema that cannot render JSON Schema: use zod 4 or arktype, toStandardJsonSchema() of ' +
+          '@valibot/to-json-schema, or { jsonSchema, validate }',
       )
     }
     try {
@@ -55,7 +55,7 @@ export function validateOutput(
 /** arktype's schemas are functions; class instances keep `~standard` on their prototype, so `in` is right here. */
 function property(value: unknown, key: string): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return undefined
-  if (!(key in value) || Object.prototype.hasOwnProperty.call(Object.prototype, key)) return undefined
+  if (!(key in value) || Object.hasOwn(Object.prototype, key)) return undefined
   return (value as Record<string, unknown>)[key]
 }
 

@@ -34,14 +34,14 @@ export async function embed(
   const texts = readTexts(input)
   const size = provider.maxTextsOf?.(model) ?? provider.maxTexts
   const { dimensions, purpose, body } = options
-  return withCall(options, { operation: 'embed', provider: provider.name, model }, async (call) => {
+  return withCall(options, 'embed', provider, model, async (ask) => {
     const result: EmbedResult = { embeddings: [], usage: {}, model, provider: provider.name, warnings: [] }
     for (let at = 0; at < texts.length; at += size) {
       const batch = texts.slice(at, at + size)
       const http = provider.encode(ownOptions({ model, texts: batch, dimensions, purpose, body }))
       if (at === 0) result.warnings.push(...(http.warnings ?? []))
       try {
-        const { rows, usage, model: answered } = provider.decode(await requestJson(call, provider, http))
+        const { rows, usage, model: answered } = provider.decode(await ask(http))
         if (rows.length !== batch.length) {
           throw wrongRows(provider.name, `${batch.length} texts with ${rows.length} vectors`)
         }
@@ -116,8 +116,8 @@ export async function countTokens(resolver: Resolver, input: Input, options: Opt
   if (provider.countTokens === undefined) throw cannot(provider.name, 'count tokens', 'estimateTokens()')
   if (model === undefined) throw noModel(provider.name)
   const { encode, decode } = provider.countTokens
-  return withCall(options, { operation: 'chat', provider: provider.name, model }, async (call) =>
-    decode(await requestJson(call, provider, encode(createRequest(input, options, model)))),
+  return withCall(options, 'chat', provider, model, async (ask) =>
+    decode(await ask(encode(createRequest(input, options, model)))),
   )
 }
 
@@ -129,11 +129,11 @@ export async function listModels(resolver: Resolver, options: Options): Promise<
   const { provider, model = '' } = resolver.chat(options)
   if (provider.listModels === undefined) throw cannot(provider.name, 'list its models', 'its web site')
   const { encode, decode } = provider.listModels
-  return withCall(options, { operation: 'chat', provider: provider.name, model }, async (call) => {
+  return withCall(options, 'chat', provider, model, async (ask) => {
     const models: string[] = []
     let cursor: string | undefined
     for (let page = 0; page < MAX_PAGES; page++) {
-      const answer = decode(await requestJson(call, provider, encode(cursor)))
+      const answer = decode(await ask(encode(cursor)))
       models.push(...answer.models)
       if (answer.cursor === undefined || answer.cursor === cursor) break
       cursor = answer.cursor
@@ -142,22 +142,25 @@ export async function listModels(resolver: Resolver, options: Options): Promise<
   })
 }
 
-/** Runs `work` within a call: every failure leaves it typed, redacted and with its attempts. */
+/** Runs `work` within a call, with the way to ask one thing of it: every failure leaves it typed, redacted and with its attempts. */
 async function withCall<T>(
   options: Options,
-  who: Omit<CallInfo, 'callId'>,
-  work: (call: Call) => Promise<T>,
+  operation: CallInfo['operation'],
+  target: Target,
+  model: string,
+  work: (ask: (http: HttpRequest) => Promise<unknown>) => Promise<T>,
 ): Promise<T> {
-  const call = openCall(options, who)
+  const provider = target.name
+  const call = openCall(options, { operation, provider, model })
   try {
     if (call.signal.aborted) throw call.signal.reason
-    return await work(call)
+    return await work((http) => requestJson(call, target, http))
   } catch (thrown) {
-    const error = typed(who.provider, thrown)
+    const error = typed(provider, thrown)
     const told = call.redactor.error(
       error.with({
-        provider: error.provider ?? who.provider,
-        model: error.model ?? who.model,
+        provider: error.provider ?? provider,
+        model: error.model ?? model,
         attempts: call.attempts,
       }),
     )

@@ -33,9 +33,6 @@ export function factsOf(call: Call, model: string, stopwatch: Stopwatch, answer:
   }
 }
 
-/** Of a call that failed before it was one: its options or its input. */
-export const NO_FACTS: Facts = { provider: '', model: '', attempts: [], raw: {} }
-
 /** What the provider says it charged beats what a list says it should have. */
 function reportedCost(total: number): Cost {
   const text = String(total)

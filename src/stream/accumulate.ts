@@ -52,6 +52,9 @@ export interface Accumulator {
   completion(facts: Facts): Completion
 }
 
+/** Of what was no call: the sum of its events alone. */
+export const NO_FACTS: Facts = { provider: '', model: '', attempts: [], raw: {} }
+
 const NO_TIMING: Timing = {
   headersMs: undefined,
   firstTokenMs: undefined,

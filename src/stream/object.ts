@@ -8,7 +8,7 @@
  * Not here: asking for the shape (the codec's encode) and validation (shaped.ts), which needs the end.
  */
 
-import type { StreamEvent, Warning } from '../types.ts'
+import type { StreamEvent } from '../types.ts'
 import { LiveJson, ObjectDelta } from './live.ts'
 
 /** Where the object's JSON is: in the text, or in the arguments of the tool of that name. */
@@ -19,42 +19,47 @@ export type ObjectMode = 'text' | { tool: string }
  * @param mode see {@link ObjectMode}.
  */
 export function objectStage(mode: ObjectMode): (events: StreamEvent[]) => StreamEvent[] {
-  const stage = mode === 'text' ? shapedText() : forcedTool(mode.tool)
+  const begin = (): Stage => (mode === 'text' ? shapedText() : forcedTool(mode.tool))
+  let stage = begin()
   return (events) => {
     const out: StreamEvent[] = []
-    for (const event of events) stage(event, out)
+    for (const event of events) {
+      if (event.type === 'restart') {
+        stage = begin()
+        out.push(event)
+      } else stage(event, out)
+    }
     return out
   }
 }
 
+/** What becomes of one event. An answer that begins anew gets a new stage. */
 type Stage = (event: StreamEvent, out: StreamEvent[]) => void
 
 function shapedText(): Stage {
-  let live = new LiveJson()
+  const live = new LiveJson()
   return (event, out) => {
     out.push(event)
-    if (event.type === 'text-delta') {
-      live.append(event.text)
-      out.push(new ObjectDelta(live))
-    } else if (event.type === 'restart') {
-      live = new LiveJson()
-    }
+    if (event.type !== 'text-delta') return
+    live.append(event.text)
+    out.push(new ObjectDelta(live))
   }
 }
 
 function forcedTool(name: string): Stage {
-  let live = new LiveJson()
+  const shape = shapedText()
   /** Part of the call that is the answer; undefined while it has not begun. */
   let answer: number | undefined
+  let answered = false
   /** Parts of further calls of the same tool: one answer was asked for. */
-  let surplus = new Set<number>()
+  const surplus = new Set<number>()
   let otherCalls = false
   /** Text beside the answer. It is held back until it is known that it is not the answer itself. */
-  let aside: StreamEvent[] = []
+  const aside: StreamEvent[] = []
 
   function say(part: number, text: string, out: StreamEvent[]): void {
-    live.append(text)
-    out.push({ type: 'text-delta', part, text }, new ObjectDelta(live))
+    answered ||= text !== ''
+    shape({ type: 'text-delta', part, text }, out)
   }
 
   return (event, out) => {
@@ -67,21 +72,16 @@ function forcedTool(name: string): Stage {
           answer = event.part
         } else {
           surplus.add(event.part)
-          out.push({
-            type: 'warning',
-            warning: dropped(`The model called ${name} again; its first answer stands.`),
-          })
+          out.push(dropped(`The model called ${name} again; its first answer stands.`))
         }
         return
       case 'tool-call-delta':
-        if (event.part === answer) say(answer, event.delta, out)
-        else if (!surplus.has(event.part)) out.push(event)
-        return
       case 'tool-call':
-        if (event.part === answer) {
-          // Without deltas it came whole; with them the text stands as it was written, valid or not.
-          if (live.empty) say(answer, event.invalid?.raw ?? JSON.stringify(event.args), out)
-        } else if (!surplus.has(event.part)) out.push(event)
+        if (event.part !== answer) {
+          if (!surplus.has(event.part)) out.push(event)
+        } else if (event.type === 'tool-call-delta') say(answer, event.delta, out)
+        // Without deltas it came whole; with them the text stands as it was written, valid or not.
+        else if (!answered) say(answer, event.invalid?.raw ?? JSON.stringify(event.args), out)
         return
       case 'part':
         if (event.part === answer || surplus.has(event.part)) return
@@ -91,30 +91,10 @@ function forcedTool(name: string): Stage {
       case 'text-delta':
         aside.push(event)
         return
-      case 'restart':
-        live = new LiveJson()
-        answer = undefined
-        surplus = new Set()
-        otherCalls = false
-        aside = []
-        out.push(event)
-        return
       case 'finish':
-        if (answer === undefined) {
-          // The model answered in text after all, perhaps with the object.
-          for (const held of aside) {
-            out.push(held)
-            if (held.type !== 'text-delta') continue
-            live.append(held.text)
-            out.push(new ObjectDelta(live))
-          }
-        } else if (aside.length > 0) {
-          out.push({
-            type: 'warning',
-            warning: dropped(`Text beside the object was left out: ${quote(aside)}`),
-          })
-        }
-        aside = []
+        // The model may have answered in text after all, perhaps with the object.
+        if (answer === undefined) for (const held of aside) shape(held, out)
+        else if (aside.length > 0) out.push(dropped(`Text beside the object was left out: ${quote(aside)}`))
         out.push(
           answer !== undefined && !otherCalls && event.finishReason === 'tool-calls'
             ? { ...event, finishReason: 'stop' }
@@ -127,8 +107,8 @@ function forcedTool(name: string): Stage {
   }
 }
 
-function dropped(message: string): Warning {
-  return { code: 'dropped', field: 'schema', message }
+function dropped(message: string): StreamEvent {
+  return { type: 'warning', warning: { code: 'dropped', field: 'schema', message } }
 }
 
 /** The first 200 characters of what was held back. */

@@ -9,7 +9,7 @@
 import { LlmError } from '../errors.ts'
 import { toJsonSchema, validateOutput } from '../schema.ts'
 import type { FinishEvent, StandardIssue, StreamEvent } from '../types.ts'
-import { createAccumulator, type Facts } from './accumulate.ts'
+import { createAccumulator, NO_FACTS } from './accumulate.ts'
 import { dropAddedNulls } from './added-nulls.ts'
 import { objectStage, type ObjectMode } from './object.ts'
 
@@ -28,9 +28,6 @@ export interface Shaped extends Batches {
   /** The validated object; undefined until the end, and where the model did something else than answer. */
   readonly object: unknown
 }
-
-/** Only the text is taken from the sum, so the rest may be anything. */
-const NO_FACTS: Facts = { provider: '', model: '', attempts: [], raw: {} }
 
 /** @param mode where the codec put the schema. */
 export function shaped(answer: Batches, schema: unknown, mode: ObjectMode): Shaped {

@@ -26,7 +26,7 @@ const SSE_HEADERS: readonly (readonly [string, string])[] = [
 /** Options of {@link eventsToSSE}. */
 export interface SseOutOptions {
   /** Milliseconds of silence before a comment is sent. Default 15,000; 0 for none. */
-  heartbeatMs?: number
+  heartbeatMs?: number | undefined
 }
 
 /** The events as bytes, pulled one by one. A failure becomes an 'error' event, the last. */
@@ -77,10 +77,9 @@ export async function eventsToResponse(
   try {
     await first
   } catch (error) {
-    status = statusOf(LlmError.is(error) ? error.kind : 'server')
-    if (LlmError.is(error) && error.retryAfterMs !== undefined) {
-      headers.set('retry-after', String(Math.ceil(error.retryAfterMs / 1000)))
-    }
+    const { kind = 'server', retryAfterMs } = LlmError.is(error) ? error : {}
+    status = STATUS[kind] ?? 502
+    if (retryAfterMs !== undefined) headers.set('retry-after', String(Math.ceil(retryAfterMs / 1000)))
   }
   const replayed: AsyncIterator<StreamEvent, undefined, undefined> = {
     next() {
@@ -90,35 +89,25 @@ export async function eventsToResponse(
     },
     return: () => events.return!(),
   }
-  const body = eventsToSSE(replayed, heartbeatMs === undefined ? {} : { heartbeatMs })
+  const body = eventsToSSE(replayed, { heartbeatMs })
   return new Response(body, { ...responseInit, status, headers })
 }
 
 /** What a client of ours should do about it: its own fault, wait, or ours. Keys and credit are ours. */
-function statusOf(kind: ErrorKind): number {
-  switch (kind) {
-    case 'invalid-request':
-    case 'unsupported':
-    case 'content-filter':
-      return 400
-    case 'context-length':
-    case 'too-large':
-      return 413
-    case 'rate-limit':
-      return 429
-    case 'overloaded':
-      return 503
-    case 'timeout':
-      return 504
-    case 'config':
-    case 'auth':
-    case 'billing':
-    case 'quota':
-    case 'budget':
-      return 500
-    default:
-      return 502
-  }
+const STATUS: { readonly [Kind in ErrorKind]?: number } = {
+  'invalid-request': 400,
+  unsupported: 400,
+  'content-filter': 400,
+  'context-length': 413,
+  'too-large': 413,
+  'rate-limit': 429,
+  overloaded: 503,
+  timeout: 504,
+  config: 500,
+  auth: 500,
+  billing: 500,
+  quota: 500,
+  budget: 500,
 }
 
 function frameOf(event: StreamEvent): string {
