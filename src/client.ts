@@ -112,7 +112,7 @@ const DIRECT: Resolver = {
     throw new LlmError({
       kind: 'config',
       message:
-        "embed() of llmswap/client takes the option embedding: an embedding codec; or import from 'llmswap'.",
+        "llmswap/client embeds with the codec in the option embedding: pass one, or import from 'llmswap'.",
     })
   },
 }

@@ -233,7 +233,7 @@ export class LlmError extends Error {
     if (typeof init.kind !== 'string') {
       throw new LlmError({
         kind: 'config',
-        message: 'LlmError.fromJSON() takes what LlmError.toJSON() wrote; this is something else.',
+        message: 'LlmError.fromJSON() takes what LlmError.toJSON() wrote.',
       })
     }
     return new LlmError({ ...init, cause: cause && deserialized(cause) })

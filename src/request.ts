@@ -93,8 +93,7 @@ function readInput(input: Input): { messages: Message[]; system?: string; tools?
     return ownOptions({ ...input, messages: checkMessages(input.messages) })
   }
   throw badInput(
-    'The input is neither text, nor a list of messages, nor { messages }: pass one of the three, ' +
-      'such as complete("Why is the sky blue?").',
+    'The input is neither text, nor a list of messages, nor { messages }: pass one of the three.',
   )
 }
 
@@ -102,7 +101,7 @@ const ROLES: readonly unknown[] = ['system', 'user', 'assistant', 'tool']
 
 function checkMessages(messages: unknown): Message[] {
   if (!Array.isArray(messages) || messages.length === 0) {
-    throw badInput('There are no messages: pass at least one, such as { role: "user", content: "…" }.')
+    throw badInput('There are no messages: pass { role: "user", content: "…" }.')
   }
   for (const [index, message] of (messages as unknown[]).entries()) {
     if (!isObject(message) || !Object.hasOwn(message, 'role')) {

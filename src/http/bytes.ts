@@ -172,8 +172,7 @@ function asBytes(value: unknown): Uint8Array {
   throw new LlmError({
     kind: 'protocol',
     phase: 'stream',
-    message:
-      'The response body yields something other than bytes; a fetch or transport that was passed in is at fault.',
+    message: 'The fetch or transport that was passed in returned a body of something other than bytes.',
   })
 }
 

@@ -267,7 +267,7 @@ export function typed(provider: string, cause: unknown): LlmError {
     kind: 'protocol',
     provider,
     retryable: false,
-    message: `${provider}: something failed in a way that was not foreseen; the cause says where.`,
+    message: `${provider}: something failed that was not foreseen; the cause says where.`,
     cause,
   })
 }
@@ -278,7 +278,7 @@ function refuseBrowser(allowed: boolean | undefined): void {
   throw new LlmError({
     kind: 'config',
     message:
-      'This is a browser, where everybody can read the API key. Call a server of yours that uses toResponse(), ' +
-      'or set dangerouslyAllowBrowser: true.',
+      'This is a browser, where everybody can read the API key: call a server that uses toResponse(), or set ' +
+      'dangerouslyAllowBrowser: true.',
   })
 }

@@ -57,8 +57,7 @@ export function checkHeaders(request: HttpRequest): [string, string][] {
     }
     if (typeof value !== 'string' || !FIELD_VALUE.test(value)) {
       throw badHeader(
-        `The value of the header ${name} holds a line break or a character that headers cannot carry; ` +
-          'if it is a key, copy it again.',
+        `The value of the header ${name} holds a line break or a character that headers cannot carry: copy it again.`,
       )
     }
     headers.push([name, value])
@@ -217,7 +216,7 @@ export function checkResponse(response: HttpResponse, url: string): HttpResponse
     throw new LlmError({
       kind: 'protocol',
       phase: 'headers',
-      message: 'The fetch or transport that was passed in returned something that is not a Response.',
+      message: 'The fetch or transport that was passed in returned no Response.',
     })
   }
   if (type !== 'opaqueredirect' && (status < 300 || status > 399)) return response
@@ -228,7 +227,7 @@ export function checkResponse(response: HttpResponse, url: string): HttpResponse
     phase: 'headers',
     status,
     message:
-      `${hostOf(url)} redirects to ${target ?? 'another address'}. Redirects are not followed, because they would ` +
-      'take the key and the prompt along: set baseURL to the final address.',
+      `${hostOf(url)} redirects to ${target ?? 'another address'}. That would take the key and the prompt along: ` +
+      'set baseURL to the final address.',
   })
 }

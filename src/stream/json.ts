@@ -486,8 +486,7 @@ export function createJsonParser(options: JsonParserOptions = {}): JsonParser {
 
   function refuseIfStopped(): void {
     if (failure) throw failure
-    if (observing)
-      fail('invalid-output', units, 'the parser was stopped inside onValue, which threw or pushed')
+    if (observing) fail('invalid-output', units, 'onValue threw, or pushed')
   }
 
   function push(input: string): void {

@@ -188,8 +188,8 @@ function deliver(source: RunSource): Delivery {
         throw new LlmError({
           kind: 'config',
           message:
-            `This stream is already being read by ${consumer}; it has one consumer. ` +
-            'Read run.completion after the loop, or call stream() again.',
+            `This stream is already being read by ${consumer}; it has one consumer: read run.completion after it, ` +
+            'or call stream() again.',
         })
       }
       consumer = by
@@ -315,8 +315,7 @@ function iterateText(handle: Handle): AsyncIterator<string, undefined, undefined
   function textOf(event: StreamEvent): string | undefined {
     if (event.type === 'text-delta') return event.text
     if (event.type !== 'restart') return undefined
-    const message =
-      'The answer began anew, which text alone cannot say: loop over the stream instead of run.text.'
+    const message = 'The answer began anew, which run.text cannot say: loop over the stream instead.'
     const error = new LlmError({ kind: 'interrupted', message })
     delivery.stop(error)
     throw error
