@@ -66,7 +66,8 @@ export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecod
   let name: FrameName | undefined
 
   return createSplitter<Frame>(options, (bytes, { headersStart, headersEnd, end, sameHeaders }, frames) => {
-    if (name === undefined || !sameHeaders) name = nameOf(readHeaders(bytes, headersStart, headersEnd, utf8))
+    if (name === undefined || !sameHeaders)
+      name = nameOf(headersOf(bytes.subarray(headersStart, headersEnd), utf8))
     const { event, messageType, message } = name
     const data = headersEnd === end ? message : utf8.decode(bytes.subarray(headersEnd, end))
     frames.push({ event, data, messageType })
@@ -77,10 +78,11 @@ export function createAwsFrameDecoder(options: AwsFrameOptions = {}): FrameDecod
 export function createAwsMessageDecoder(options: AwsFrameOptions = {}): PushDecoder<AwsMessage> {
   const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
   return createSplitter<AwsMessage>(options, (bytes, { headersStart, headersEnd, end }, messages) => {
-    messages.push({
-      headers: readHeaders(bytes, headersStart, headersEnd, utf8),
-      payload: bytes.slice(headersEnd, end),
-    })
+    const headers = new Map<string, AwsHeader>()
+    for (const header of headersOf(bytes.subarray(headersStart, headersEnd), utf8)) {
+      headers.set(header.name, typedHeader(header))
+    }
+    messages.push({ headers, payload: bytes.slice(headersEnd, end) })
   })
 }
 
@@ -256,85 +258,90 @@ interface FrameName {
   message: string
 }
 
-function nameOf(headers: Map<string, AwsHeader>): FrameName {
-  const messageType = stringHeader(headers, ':message-type')
-  switch (messageType) {
-    case 'event':
-      return { event: stringHeader(headers, ':event-type'), messageType, message: '' }
-    case 'exception':
-      return { event: stringHeader(headers, ':exception-type'), messageType, message: '' }
-    case 'error':
-      return {
-        event: stringHeader(headers, ':error-code'),
-        messageType,
-        message: stringHeader(headers, ':error-message'),
-      }
-    default:
-      throw brokenFrame('its :message-type is not event, exception or error')
+/** Which header names the event, by `:message-type`. */
+const NAMED_BY: Readonly<Record<string, string>> = {
+  event: ':event-type',
+  exception: ':exception-type',
+  error: ':error-code',
+}
+
+function nameOf(headers: Iterable<WireHeader>): FrameName {
+  const texts = new Map<string, string>()
+  for (const { name, type, text } of headers) if (type === STRING) texts.set(name, text())
+  const text = (name: string): string => texts.get(name) ?? ''
+  const messageType = text(':message-type')
+  if (!Object.hasOwn(NAMED_BY, messageType)) {
+    throw brokenFrame('its :message-type is not event, exception or error')
+  }
+  return {
+    event: text(NAMED_BY[messageType]!),
+    messageType: messageType as FrameName['messageType'],
+    message: messageType === 'error' ? text(':error-message') : '',
   }
 }
 
-function stringHeader(headers: Map<string, AwsHeader>, name: string): string {
-  const header = headers.get(name)
-  return header?.type === 'string' ? header.value : ''
+/** A header as it lies on the wire: its type, and its value in `bytes`. */
+interface WireHeader {
+  name: string
+  type: number
+  bytes: Uint8Array
+  text(): string
 }
 
-function readHeaders(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
+/** Bytes of a value by its type; -1: as many as its first two bytes say. */
+const VALUE_BYTES = [0, 0, 1, 2, 4, 8, -1, -1, 8, 16]
+const STRING = 7
+
+/** Walks a header block. */
+function* headersOf(
+  block: Uint8Array,
   utf8: { decode(bytes: Uint8Array): string },
-): Map<string, AwsHeader> {
-  const headers = new Map<string, AwsHeader>()
-  const view = new DataView(bytes.buffer, bytes.byteOffset, end)
-  let at = start
-  /** Moves past `count` bytes and answers where they start. */
-  function take(count: number): number {
-    if (at + count > end) throw brokenFrame('a header runs past the header block')
-    at += count
-    return at - count
+): Generator<WireHeader, void, undefined> {
+  let at = 0
+  let count = 0
+  /** Moves past `length` bytes and answers them. */
+  function take(length: number): Uint8Array {
+    if (at + length > block.length) throw brokenFrame('a header runs past the header block')
+    return block.subarray(at, (at += length))
   }
-  function sized(): Uint8Array {
-    const length = view.getUint16(take(2))
-    const from = take(length)
-    return bytes.subarray(from, from + length)
-  }
-  function value(type: number): AwsHeader {
-    switch (type) {
-      case 0:
-        return { type: 'boolean', value: true }
-      case 1:
-        return { type: 'boolean', value: false }
-      case 2:
-        return { type: 'byte', value: view.getInt8(take(1)) }
-      case 3:
-        return { type: 'short', value: view.getInt16(take(2)) }
-      case 4:
-        return { type: 'integer', value: view.getInt32(take(4)) }
-      case 5:
-        return { type: 'long', value: view.getBigInt64(take(8)) }
-      case 6:
-        return { type: 'binary', value: sized().slice() }
-      case 7:
-        return { type: 'string', value: utf8.decode(sized()) }
-      case 8:
-        return { type: 'timestamp', value: Number(view.getBigInt64(take(8))) }
-      case 9: {
-        const from = take(16)
-        return { type: 'uuid', value: uuid(bytes.subarray(from, from + 16)) }
-      }
-      default:
-        throw brokenFrame(`a header has the unknown type ${type}`)
+  while (at < block.length) {
+    if (count++ === MAX_HEADERS) throw brokenFrame(`it has more than ${MAX_HEADERS} headers`)
+    const name = utf8.decode(take(take(1)[0]!))
+    const type = take(1)[0]!
+    let length = VALUE_BYTES[type]
+    if (length === undefined) throw brokenFrame(`a header has the unknown type ${type}`)
+    if (length === -1) {
+      const [high, low] = take(2)
+      length = high! * 256 + low!
     }
+    const bytes = take(length)
+    yield { name, type, bytes, text: () => utf8.decode(bytes) }
   }
-  while (at < end) {
-    if (headers.size === MAX_HEADERS) throw brokenFrame(`it has more than ${MAX_HEADERS} headers`)
-    const nameLength = view.getUint8(take(1))
-    const from = take(nameLength)
-    const name = utf8.decode(bytes.subarray(from, from + nameLength))
-    headers.set(name, value(view.getUint8(take(1))))
+}
+
+function typedHeader({ type, bytes, text }: WireHeader): AwsHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  switch (type) {
+    case 0:
+    case 1:
+      return { type: 'boolean', value: type === 0 }
+    case 2:
+      return { type: 'byte', value: view.getInt8(0) }
+    case 3:
+      return { type: 'short', value: view.getInt16(0) }
+    case 4:
+      return { type: 'integer', value: view.getInt32(0) }
+    case 5:
+      return { type: 'long', value: view.getBigInt64(0) }
+    case 6:
+      return { type: 'binary', value: bytes.slice() }
+    case STRING:
+      return { type: 'string', value: text() }
+    case 8:
+      return { type: 'timestamp', value: Number(view.getBigInt64(0)) }
+    default:
+      return { type: 'uuid', value: uuid(bytes) }
   }
-  return headers
 }
 
 function uuid(bytes: Uint8Array): string {
