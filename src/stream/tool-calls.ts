@@ -62,11 +62,11 @@ const MAX_ARGS_DEPTH = 1000
 
 /** Arguments as they arrived: a piece of text, a whole value (as text), or nothing. */
 interface WireArgs {
-  kind: 'none' | 'text' | 'value'
   text: string
+  whole: boolean
 }
 
-const NO_ARGS: WireArgs = { kind: 'none', text: '' }
+const NO_ARGS: WireArgs = { text: '', whole: false }
 
 interface Call {
   readonly part: number
@@ -180,10 +180,9 @@ export function createToolCalls(options: ToolCallsOptions): ToolCalls {
 
   function add(call: Call, args: WireArgs, out: StreamEvent[]): void {
     if (args.text === '') return
-    if (args.kind === 'value' || (isEmpty(call) && isEmptyObject(args.text))) {
+    if (args.whole || (isEmpty(call) && isEmptyObject(args.text))) {
       // Some servers open with `{}` and then stream: what is whole is held back until it is known which it is.
-      if (call.live.empty) call.held = args.text
-      else call.overruling = args.text
+      hold(call, args.text)
     } else if (call.held === undefined || !isBlank(args.text)) {
       call.held = undefined
       emit(call, args.text, out)
@@ -212,10 +211,7 @@ export function createToolCalls(options: ToolCallsOptions): ToolCalls {
   function finish(call: Call, out: StreamEvent[], cut: string | undefined, final: WireArgs): void {
     call.closed = true
     announce(call, out, true)
-    if (!isBlank(final.text)) {
-      if (call.live.empty) call.held = final.text
-      else call.overruling = final.text
-    }
+    if (!isBlank(final.text)) hold(call, final.text)
     const conflict = call.overruling === undefined ? undefined : reconcile(call, call.overruling, out)
     // At a cut, `{}` may stand for arguments that never came; then nothing was said.
     if (call.held !== undefined && !(cut !== undefined && isEmptyObject(call.held))) {
@@ -223,13 +219,8 @@ export function createToolCalls(options: ToolCallsOptions): ToolCalls {
     }
     const outcome = conflict ?? readArgs(call, cut)
     const { part, id, name, live } = call
-    if ('args' in outcome) {
-      live.settle(outcome.args)
-      out.push({ type: 'tool-call', part, id, name, args: outcome.args })
-    } else {
-      live.settle(live.value)
-      out.push({ type: 'tool-call', part, id, name, invalid: outcome })
-    }
+    live.settle('args' in outcome ? outcome.args : live.value)
+    out.push({ type: 'tool-call', part, id, name, ...('args' in outcome ? outcome : { invalid: outcome }) })
   }
 
   /** Whole arguments from the provider beside the deltas it sent. Returns why they cannot both be meant. */
@@ -332,6 +323,12 @@ function isRepeated(call: Call, name: string, text: string): boolean {
   return !call.closed && name === call.wireName && isWhole(call) && text === (call.held ?? call.live.text)
 }
 
+/** Whole arguments: beside deltas they overrule them, without they may still turn out to be the beginning of some. */
+function hold(call: Call, text: string): void {
+  if (call.live.empty) call.held = text
+  else call.overruling = text
+}
+
 function isEmpty(call: Call): boolean {
   return call.held === undefined && call.live.empty
 }
@@ -357,12 +354,12 @@ function readId(id: unknown): string {
 
 function readWireArgs(args: unknown): WireArgs {
   if (args === undefined || args === null) return NO_ARGS
-  if (typeof args === 'string') return { kind: 'text', text: args }
+  if (typeof args === 'string') return { text: args, whole: false }
   try {
-    return { kind: 'value', text: JSON.stringify(args) ?? '' }
+    return { text: JSON.stringify(args) ?? '', whole: true }
   } catch {
     // Too deep for JSON.stringify, hence too deep for a message: text no one can mistake for arguments.
-    return { kind: 'value', text: '"(arguments nested too deeply)"' }
+    return { text: '"(arguments nested too deeply)"', whole: true }
   }
 }
 
