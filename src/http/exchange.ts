@@ -30,11 +30,11 @@ export interface Exchange {
   readonly url: string
   readonly status: number
   readonly headers: Headers
-  readonly windows: Windows
   readonly deadlines: Deadlines
-  readonly attempt: Attempt
   /** The next window, watched by the deadlines. @throws a typed error, also for a lost connection. */
   read(): Promise<Uint8Array | undefined>
+  /** Puts a window back, to be read next. */
+  unread(window: Uint8Array): void
   /** The answer is whole: drains the body so that the connection is reused. */
   finish(): void
   /** The attempt failed: frees everything and notes why. */
@@ -127,10 +127,9 @@ export async function exchange<T>(
       url: http.url,
       status: response.status,
       headers: response.headers,
-      windows: body,
       deadlines,
-      attempt,
       read: body.read,
+      unread: body.unread,
       finish() {
         attempt.maybeBilled = false
         // Noted when a deadline passed behind the last word of an answer that was whole.

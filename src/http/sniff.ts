@@ -35,7 +35,7 @@ export async function sniff(exchange: Exchange, provider: Provider): Promise<Con
     // AWS frames begin with a length: any byte but `{` and `<` is one, and none is a blank.
     const at = provider.framing === 'aws' ? 0 : window.findIndex((byte) => !BLANKS.has(byte))
     if (at >= 0) {
-      exchange.windows.unread(concat([...blanks, window]))
+      exchange.unread(concat([...blanks, window]))
       return verdict(window, at, provider)
     }
     // The first few may be half a byte order mark; a flood of them means nothing to any framing.

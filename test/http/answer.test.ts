@@ -22,14 +22,8 @@ function open(
     url: 'https://a.example/',
     status: 200,
     headers: new Headers(),
-    windows: {
-      read: async () => undefined,
-      unread: (window) => queue.unshift(window as Uint8Array<ArrayBuffer>),
-      cancel() {},
-      drain: async () => new Uint8Array(),
-    },
+    unread: (window) => queue.unshift(window as Uint8Array<ArrayBuffer>),
     deadlines: { sent() {}, headers() {}, reading() {}, read() {}, progressed() {}, stop() {} },
-    attempt: { provider: 'p', model: 'm', durationMs: 0, delayMs: 0, maybeBilled: true },
     told,
     reads: 0,
     read() {
