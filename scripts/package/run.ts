@@ -298,11 +298,11 @@ function vendored(world: World): Check {
     async run() {
       const folder = join(work, `vendored-${world.name.replace(/\W+/g, '-')}`)
       cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true })
-      // Learning material wants WebAssembly's typings, which only the DOM has whole.
-      const apart = ['src/learn']
+      writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
+      // Learning material wants WebAssembly's typings, which only the DOM has whole; Node's transport wants undici.
+      const apart = ['src/learn', 'src/adapters/node.ts']
       const node = world.types.includes('node') || world.types.includes('bun-types')
-      if (!node)
-        apart.push('src/cli.ts', 'src/cli', 'src/adapters/node.ts', 'src/adapters/file-checkpoint.ts')
+      if (!node) apart.push('src/cli.ts', 'src/cli', 'src/adapters/file-checkpoint.ts')
       for (const path of apart) rmSync(join(folder, path), { recursive: true })
       const compilerOptions = {
         target: 'es2022',
