@@ -7,43 +7,43 @@
  * Not here: URLs and keys (anthropic.ts), writing requests (anthropic-encode.ts).
  */
 
-import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
 import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
-import type { Json, Origin, Request, Source, StreamEvent, Usage } from '../types.ts'
+import type { Json, Origin, Part, Request, Source, StreamEvent, Usage } from '../types.ts'
 import { createSkeleton } from '../wire/skeleton.ts'
 import { ANSWER_TOOL, ANTHROPIC, answersByTool } from './anthropic-encode.ts'
-import { CUT_REASONS, limitWarning, readUsage, reasonOf } from './anthropic-finish.ts'
-import { asArray, asRecord, asString, invalidArgsObject, own, parseFrameJson } from './body.ts'
+import { isCut, limitWarning, readUsage, reasonOf } from './anthropic-finish.ts'
+import {
+  asRecord,
+  asString,
+  defined,
+  isRecord,
+  listIn,
+  own,
+  parseFrameJson,
+  pick,
+  recordIn,
+  stringIn,
+} from './body.ts'
 import { streamError } from './errors.ts'
-import { answerText, toolNames, unfinishedArgs } from './tool-names.ts'
+import { fault, interrupted, protocol } from './notes.ts'
+import { markCalls, tellSources } from './parts.ts'
+import { answerText, parseInput, toolNames, unfinishedArgs } from './tool-names.ts'
 
 /**
  * Reads one whole message, as `wire: 'json'` and batch results carry it.
  * @throws LlmError for an error object in place of a message.
  */
 export function decodeMessage(json: unknown, provider: string, request?: Request): DecodedBody {
-  const message = asRecord(json)
-  if (
-    message === undefined ||
-    (own(message, 'type') !== 'error' && !Array.isArray(own(message, 'content')))
-  ) {
-    throw new LlmError({
-      kind: 'protocol',
-      provider,
-      message: `The answer of ${provider} is not a message: it has no content.`,
-    })
+  const failed = own(json, 'type') === 'error'
+  if (!failed && !Array.isArray(own(json, 'content'))) {
+    throw protocol(provider, 'answered with something that is not a message: it has no content')
   }
   const decoder = createMessagesDecoder(provider, request)
-  const events =
-    own(message, 'type') === 'error'
-      ? decoder.read(message)
-      : decoder.read({ type: 'message_start', message })
-  return {
-    events: [...events, ...decoder.read({ type: 'message_stop' }), ...decoder.end()],
-    raw: decoder.raw,
-  }
+  const events = decoder.read(failed ? json : { type: 'message_start', message: json })
+  events.push(...decoder.read({ type: 'message_stop' }), ...decoder.end())
+  return { events, raw: decoder.raw }
 }
 
 /** A decoder that also takes payloads which are parsed already (Bedrock wraps them in frames of its own). */
@@ -54,14 +54,20 @@ export interface MessagesDecoder extends Decoder {
   readonly usage: Usage
 }
 
-/** A content block that is still open. */
-type Block =
-  | { kind: 'text'; part: number | undefined; text: GrowingText; citations: Json[] }
-  // The forced tool call that carries a structured answer: its arguments are the text.
-  | { kind: 'answer'; part: number | undefined; text: GrowingText; whole: unknown }
-  | { kind: 'thinking'; part: number | undefined; text: GrowingText; signature: string }
-  | { kind: 'tool'; origin: Origin | undefined }
-  | { kind: 'provider'; value: Record<string, unknown>; input: string }
+/**
+ * A content block that is still open. `answer` is the forced tool call that carries a structured answer: its arguments
+ * are the text.
+ */
+interface Block {
+  kind: 'text' | 'answer' | 'thinking' | 'tool' | 'provider'
+  /** As it began, its type among it; of blocks that only Anthropic knows, with what came since. */
+  value: Record<string, unknown>
+  part: number | undefined
+  /** What was said; the arguments of a tool that Anthropic runs. */
+  text: GrowingText
+  signature: string
+  citations: Json[]
+}
 
 /** A `content_block_delta` that says one string, `delta[field]`. */
 interface Piece {
@@ -100,29 +106,29 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   const skeleton = createSkeleton<Piece>()
 
   function start(message: Record<string, unknown>, out: StreamEvent[]): void {
-    const newId = asString(own(message, 'id')) ?? ''
+    const newId = stringIn(message, 'id') ?? ''
     if (started && newId !== '' && id !== '' && newId !== id) {
       // A proxy lost its upstream and spliced a second answer into the first one: two halves that do not belong
       // together, with signatures that Anthropic would refuse. Seen behind Vertex AI, 2026-08.
       if (parts > 0 || blocks.size > 0) {
-        throw new LlmError({
-          kind: 'interrupted',
+        throw fault(
+          'interrupted',
           provider,
-          phase: 'stream',
-          message: `${provider} began a second answer in the middle of the first: the first one was lost on its way.`,
-        })
+          'stream',
+          `${provider} began a second answer in the middle of the first: the first one was lost on its way.`,
+        )
       }
     }
     if (newId !== '') id = newId
     if (!started) {
-      const model = asString(own(message, 'model')) ?? request?.model ?? ''
-      out.push({ type: 'start', provider, model, ...(id === '' ? {} : { id }) })
+      const model = stringIn(message, 'model') ?? request?.model ?? ''
+      out.push(defined({ type: 'start' as const, provider, model, id: id || undefined }))
     } else if (seen.size > 0) return
     started = true
     mergeUsage(own(message, 'usage'))
     // Not empty when the model's own program called a tool, and in a whole JSON body.
-    const content = asArray(own(message, 'content'))
-    const cut = CUT_REASONS.has(asString(own(message, 'stop_reason')) ?? '')
+    const content = listIn(message, 'content')
+    const cut = isCut(stringIn(message, 'stop_reason'))
     content.forEach((value, index) => {
       const block = asRecord(value) ?? {}
       // Parts are numbered as they show, some only when they close.
@@ -132,65 +138,36 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     stop(message)
   }
 
-  function open(index: number, block: Record<string, unknown>, out: StreamEvent[]): void {
+  function open(index: number, value: Record<string, unknown>, out: StreamEvent[]): void {
     if (!started) start({}, out)
-    const type = asString(own(block, 'type')) ?? ''
-    if (blocks.has(index)) {
-      // The same block announced twice.
-      if (sameBlock(blocks.get(index), type)) return
-      close(index, out)
-    }
+    // The same block announced twice.
+    if (blocks.get(index)?.value['type'] === value['type']) return
+    close(index, out)
     seen.add(index)
-    switch (type) {
-      case 'text': {
-        const text: Block = { kind: 'text', part: undefined, text: new GrowingText(), citations: [] }
-        blocks.set(index, text)
-        append(text, own(block, 'text'), out)
-        for (const citation of asArray(own(block, 'citations'))) cite(text, citation)
-        break
-      }
-      case 'thinking': {
-        const thinking: Block = { kind: 'thinking', part: undefined, text: new GrowingText(), signature: '' }
-        blocks.set(index, thinking)
-        append(thinking, own(block, 'thinking'), out)
-        thinking.signature = asString(own(block, 'signature')) ?? ''
-        break
-      }
-      case 'redacted_thinking': {
-        const encrypted = asString(own(block, 'data')) ?? ''
-        const value = {
-          type: 'reasoning',
-          text: '',
-          encrypted,
-          redacted: true,
-          origin: { provider: ANTHROPIC },
-        } as const
-        out.push({ type: 'part', part: nextPart(), value })
-        break
-      }
-      case 'tool_use': {
-        const name = own(block, 'name')
-        const input = own(block, 'input')
-        if (name === answerTool) {
-          const answer: Block = { kind: 'answer', part: undefined, text: new GrowingText(), whole: input }
-          blocks.set(index, answer)
-          append(answer, input, out)
-          break
-        }
-        const caller = asRecord(own(block, 'caller'))
-        const origin =
-          caller === undefined || own(caller, 'type') === 'direct'
-            ? undefined
-            : { provider: ANTHROPIC, caller: caller as Json }
-        blocks.set(index, { kind: 'tool', origin })
-        // Compatible servers send the whole input here and no deltas; Anthropic sends {} and deltas. Quirk 14.
-        tools.push({ index, id: own(block, 'id'), name, args: input }, out)
-        break
-      }
-      default:
-        // Server tools, their results, compaction, fallbacks, and whatever is invented next.
-        blocks.set(index, { kind: 'provider', value: { ...block }, input: '' })
+    const type = own(value, 'type')
+    const input = own(value, 'input')
+    const isAnswer = type === 'tool_use' && own(value, 'name') === answerTool
+    const block: Block = {
+      kind: isAnswer
+        ? 'answer'
+        : type === 'tool_use'
+          ? 'tool'
+          : type === 'text' || type === 'thinking'
+            ? type
+            : // Server tools, their results, compaction, fallbacks, and whatever is invented next.
+              'provider',
+      value: { ...value },
+      part: undefined,
+      text: new GrowingText(),
+      signature: stringIn(value, 'signature') ?? '',
+      citations: listIn(value, 'citations').filter(isRecord) as Json[],
     }
+    blocks.set(index, block)
+    if (type === 'redacted_thinking') close(index, out)
+    // Compatible servers send the whole input here and no deltas; Anthropic sends {} and deltas. Quirk 14.
+    else if (block.kind === 'tool') {
+      tools.push({ index, id: own(value, 'id'), name: own(value, 'name'), args: input }, out)
+    } else if (block.kind !== 'provider') append(block, isAnswer ? input : own(value, block.kind), out)
   }
 
   function change(index: number, delta: Record<string, unknown>, out: StreamEvent[]): void {
@@ -198,12 +175,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     if (block === undefined) {
       // Late pieces of a block that is closed are ignored: its part is final.
       if (seen.has(index)) return
-      throw new LlmError({
-        kind: 'protocol',
-        provider,
-        phase: 'stream',
-        message: `${provider} sent a piece of content block ${index}, which it never began.`,
-      })
+      throw protocol(provider, `sent a piece of content block ${index}, which it never began`)
     }
     switch (own(delta, 'type')) {
       case 'text_delta':
@@ -213,21 +185,23 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
         append(block, own(delta, 'thinking'), out)
         break
       case 'signature_delta':
-        if (block.kind === 'thinking') block.signature += asString(own(delta, 'signature')) ?? ''
+        block.signature += stringIn(delta, 'signature') ?? ''
         break
-      case 'citations_delta':
-        if (block.kind === 'text') cite(block, own(delta, 'citation'))
+      case 'citations_delta': {
+        const citation = recordIn(delta, 'citation')
+        if (citation !== undefined) block.citations.push(citation as Json)
         break
+      }
       case 'input_json_delta': {
-        const json = own(delta, 'partial_json')
-        if (block.kind === 'tool') tools.push({ index, args: json }, out)
-        else if (block.kind === 'answer') append(block, json, out)
-        else if (block.kind === 'provider') block.input += asString(json) ?? ''
+        const args = own(delta, 'partial_json')
+        if (block.kind === 'tool') tools.push({ index, args }, out)
+        else if (block.kind === 'provider') block.text.push(asString(args) ?? '')
+        else append(block, args, out)
         break
       }
       default:
         // Unknown deltas of unknown blocks (compaction_delta): text grows, everything else replaces.
-        if (block.kind === 'provider') grow(block.value, delta)
+        grow(block.value, delta)
     }
   }
 
@@ -243,48 +217,40 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     const block = blocks.get(index)
     if (block === undefined) return
     blocks.delete(index)
-    if (block.kind === 'text') {
-      if (block.citations.length === 0 || block.part === undefined) return
-      const { part, citations } = block
-      const text = block.text.toString()
-      const sources = citations.map((citation) => ({ ...readSource(citation), start: 0, end: text.length }))
-      const origin = { provider: ANTHROPIC, citations }
-      out.push({ type: 'part', part, value: { type: 'text', text, sources, origin } })
-      for (const citation of citations) {
-        const source = readSource(citation)
-        const key = JSON.stringify(source)
-        if (!cited.has(key)) out.push({ type: 'source', source })
-        cited.add(key)
-      }
-    } else if (block.kind === 'answer') {
-      if (block.text.empty) append(block, answerText(block.whole), out)
-    } else if (block.kind === 'thinking') {
-      const { signature } = block
-      const text = block.text.toString()
-      if (text === '' && signature === '') return
-      const origin = { provider: ANTHROPIC }
-      const value =
-        signature === ''
-          ? ({ type: 'reasoning', text, origin } as const)
-          : ({ type: 'reasoning', text, signature, origin } as const)
-      out.push({ type: 'part', part: block.part ?? nextPart(), value })
-    } else if (block.kind === 'tool') {
-      closeTool(index, block.origin, out)
-    } else {
-      const value = { ...block.value }
-      if (block.input !== '') value['input'] = parseInput(block.input)
-      out.push({ type: 'part', part: nextPart(), value: { type: 'provider', provider: ANTHROPIC, value } })
+    const { kind, value, citations } = block
+    const signature = block.signature || undefined
+    const origin: Origin = { provider: ANTHROPIC }
+    const put = (part: Part): void => {
+      out.push({ type: 'part', part: block.part ?? nextPart(), value: part })
     }
-  }
-
-  function closeTool(index: number, origin: Origin | undefined, out: StreamEvent[]): void {
-    const from = out.length
-    tools.close(index, out)
-    if (origin === undefined) return
-    for (const event of out.slice(from)) {
-      if (event.type !== 'tool-call') continue
-      const { part, type, ...call } = event
-      out.push({ type: 'part', part, value: { type, ...call, origin } })
+    if (kind === 'tool') {
+      const from = out.length
+      tools.close(index, out)
+      const caller = recordIn(value, 'caller')
+      if (caller !== undefined && own(caller, 'type') !== 'direct') {
+        markCalls(out, from, () => ({ ...origin, caller: caller as Json }))
+      }
+      return
+    }
+    if (kind === 'answer') {
+      if (block.text.empty) append(block, answerText(value['input']), out)
+      return
+    }
+    if (kind === 'text' && (citations.length === 0 || block.part === undefined)) return
+    const text = block.text.toString()
+    if (kind === 'text') {
+      const found = citations.map(readSource)
+      const sources = found.map((source) => ({ ...source, start: 0, end: text.length }))
+      put({ type: 'text', text, sources, origin: { ...origin, citations } })
+      tellSources(found, cited, out)
+    } else if (kind === 'thinking') {
+      if (text !== '' || signature !== undefined)
+        put(defined({ type: 'reasoning' as const, text, signature, origin }))
+    } else if (value['type'] === 'redacted_thinking') {
+      put({ type: 'reasoning', text, encrypted: stringIn(value, 'data') ?? '', redacted: true, origin })
+    } else {
+      if (text !== '') value['input'] = parseInput(text)
+      put({ type: 'provider', provider: ANTHROPIC, value })
     }
   }
 
@@ -294,15 +260,11 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   }
 
   function stop(from: Record<string, unknown> | undefined): void {
-    const reason = asString(own(from, 'stop_reason'))
-    if (reason === undefined || from === undefined) return
+    const reason = stringIn(from, 'stop_reason')
+    if (reason === undefined) return
     stopReason = reason
     stopped = true
-    finish = Object.fromEntries(
-      ['stop_reason', 'stop_sequence', 'stop_details', 'container'].flatMap((field) =>
-        own(from, field) == null ? [] : [[field, own(from, field)]],
-      ),
-    )
+    finish = pick(from, 'stop_reason stop_sequence stop_details container')
   }
 
   function mergeUsage(reported: unknown): void {
@@ -313,7 +275,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   }
 
   function finishAll(out: StreamEvent[]): void {
-    const cut = CUT_REASONS.has(stopReason ?? '')
+    const cut = isCut(stopReason)
     if (!cut) settle(out)
     for (const index of blocks.keys()) {
       if (cut && isCall(blocks.get(index))) blocks.delete(index)
@@ -325,20 +287,20 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
   function read(payload: unknown, hint = ''): StreamEvent[] {
     const out: StreamEvent[] = []
     const event = asRecord(payload)
-    const type = asString(own(event, 'type')) ?? hint
+    const type = stringIn(event, 'type') ?? hint
     if (event === undefined || done) return out
     const index = own(event, 'index')
     const at = typeof index === 'number' ? index : -1
     if (type.startsWith('content_block')) settle(out)
     switch (type) {
       case 'message_start':
-        start(asRecord(own(event, 'message')) ?? {}, out)
+        start(recordIn(event, 'message') ?? {}, out)
         break
       case 'content_block_start':
-        open(at, asRecord(own(event, 'content_block')) ?? {}, out)
+        open(at, recordIn(event, 'content_block') ?? {}, out)
         break
       case 'content_block_delta':
-        change(at, asRecord(own(event, 'delta')) ?? {}, out)
+        change(at, recordIn(event, 'delta') ?? {}, out)
         break
       case 'content_block_stop':
         if (isCall(blocks.get(at))) closing = at
@@ -346,7 +308,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
         break
       case 'message_delta':
         mergeUsage(own(event, 'usage'))
-        stop(asRecord(own(event, 'delta')))
+        stop(recordIn(event, 'delta'))
         if (stopped) finishAll(out)
         break
       case 'message_stop':
@@ -387,12 +349,7 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
     },
     end() {
       if (!stopped) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider,
-          phase: 'stream',
-          message: `The answer of ${provider} ended before message_stop.`,
-        })
+        throw interrupted(provider, 'message_stop')
       }
       const out: StreamEvent[] = []
       const finishReason = reasonOf(stopReason, tools.count)
@@ -415,9 +372,9 @@ export function createMessagesDecoder(provider: string, request?: Request): Mess
 }
 
 function pieceOf(payload: unknown): Piece | undefined {
-  const delta = asRecord(own(payload, 'delta'))
+  const delta = recordIn(payload, 'delta')
   const index = own(payload, 'index')
-  const field = asString(own(TEXT_FIELDS, asString(own(delta, 'type')) ?? ''))
+  const field = stringIn(TEXT_FIELDS, asString(own(delta, 'type')) ?? '')
   return delta !== undefined &&
     field !== undefined &&
     own(payload, 'type') === 'content_block_delta' &&
@@ -427,21 +384,13 @@ function pieceOf(payload: unknown): Piece | undefined {
     : undefined
 }
 
-function cite(block: Block & { kind: 'text' }, citation: unknown): void {
-  if (asRecord(citation) !== undefined) block.citations.push(citation as Json)
-}
-
 function readSource(citation: Json): Source {
-  const source: Source = {}
-  const url = asString(own(citation, 'url')) ?? asString(own(citation, 'source'))
-  const title = asString(own(citation, 'title')) ?? asString(own(citation, 'document_title'))
-  const text = asString(own(citation, 'cited_text'))
-  const id = asString(own(citation, 'file_id'))
-  if (id !== undefined) source.id = id
-  if (url !== undefined) source.url = url
-  if (title !== undefined) source.title = title
-  if (text !== undefined && text !== '') source.text = text
-  return source
+  return defined({
+    id: stringIn(citation, 'file_id'),
+    url: stringIn(citation, 'url') ?? stringIn(citation, 'source'),
+    title: stringIn(citation, 'title') ?? stringIn(citation, 'document_title'),
+    text: stringIn(citation, 'cited_text') || undefined,
+  })
 }
 
 function grow(value: Record<string, unknown>, delta: Record<string, unknown>): void {
@@ -462,27 +411,4 @@ function unfinished(block: Record<string, unknown>): Record<string, unknown> {
 
 function isCall(block: Block | undefined): boolean {
   return block?.kind === 'tool' || block?.kind === 'answer'
-}
-
-function parseInput(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return invalidArgsObject(json)
-  }
-}
-
-function sameBlock(block: Block | undefined, type: string): boolean {
-  switch (block?.kind) {
-    case 'text':
-    case 'thinking':
-      return type === block.kind
-    case 'tool':
-    case 'answer':
-      return type === 'tool_use'
-    case 'provider':
-      return block.value['type'] === type
-    case undefined:
-      return false
-  }
 }

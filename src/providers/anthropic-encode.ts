@@ -7,28 +7,43 @@
  * Not here: URLs, headers, keys, reading answers (anthropic.ts).
  */
 
-import type { FilePart, ImagePart, Message, Part, Request, Warning } from '../types.ts'
-import { asRecord, base64Of, dropped, isForeign, partsOf, splitSystem, textOf, unsupported } from './body.ts'
+import type { FilePart, ImagePart, JsonSchema, Part, Request, ToolDefinition, Warning } from '../types.ts'
 import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
+import { asRecord, base64Of, defined, isForeign, splitSystem } from './body.ts'
 import { fromDataUrl, httpUrl, notMedia, textOfBase64 } from './media.ts'
-import { convertSchema } from './schema-dialects.ts'
-import { argsObject, callIds, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import { leftOut, notSent, type Notes, unsupported, unsupportedOptions } from './notes.ts'
+import { type ConvertedSchema, convertSchema } from './schema-dialects.ts'
+import { argsObject, callIds, objectSchema, toolNames, wireTools } from './tool-names.ts'
 import type { CallIds, ToolNames } from './tool-names.ts'
+import { type Block, encodeTurns, resultBlocks, type Turn } from './turns.ts'
 
 /** The name in `origin.provider` of everything Anthropic models produce, on whichever cloud: signatures are portable. */
 export const ANTHROPIC = 'anthropic'
 
+/** The API's only version; clouds have names of their own for it. */
+export const ANTHROPIC_VERSION = '2023-06-01'
+
 /** The tool that carries a structured answer for models without native structured output. */
 export const ANSWER_TOOL = 'json_answer'
+
+/** A schema as Anthropic's models are held to it. */
+export const enforced = (schema: JsonSchema): ConvertedSchema => convertSchema(schema, 'anthropic')
 
 /**
  * True when the answer's shape is asked for through a forced tool call, whose arguments are then the text: the model
  * has no native structured output, or the shape does not fit what that can enforce (maps with free keys).
  */
-export function answersByTool(request: Request): boolean {
-  if (request.schema === undefined) return false
-  return !traitsOf(request.model).schema || !convertSchema(request.schema, 'anthropic').strict
+export function answersByTool({ schema, model }: Request): boolean {
+  return schema !== undefined && !(traitsOf(model).schema && enforced(schema).strict)
 }
+
+/** The schema of the tool that carries the answer. */
+export function answerSchema({ schema = {} }: Request, provider: string): JsonSchema {
+  return objectSchema({ name: ANSWER_TOOL, inputSchema: schema }, provider)
+}
+
+/** What the model is told of it. */
+export const ANSWER_TOOL_DESCRIPTION = 'Give the final answer in this shape.'
 
 /** Where the Messages API stands. */
 export interface MessagesDialect {
@@ -46,149 +61,113 @@ export interface EncodedMessages {
   warnings: Warning[]
 }
 
+interface Context extends Notes {
+  request: Request
+  betas: Set<string>
+  names: ToolNames
+  ids: CallIds
+}
+
 /**
  * Writes the body. `stream` is left to the caller; `model` is included.
  * @throws LlmError `config` for tools that cannot be sent, `invalid-request` for media that cannot.
  */
 export function encodeMessages(request: Request, dialect: MessagesDialect): EncodedMessages {
   const { provider } = dialect
+  const { model, schema } = request
   const warnings: Warning[] = []
   const betas = new Set<string>()
-  const traits = traitsOf(request.model)
-  const split = splitSystem(request)
   const names = toolNames(request, provider, 128)
-  const messages = encodeTurns(split.messages, {
-    provider,
-    warnings,
-    betas,
-    names: names.toWire,
-    ids: callIds(),
-  })
-  const body: Record<string, unknown> = { model: request.model, messages, system: split.system }
+  const context: Context = { provider, warnings, request, betas, names, ids: callIds() }
+  const { system, messages } = splitSystem(request)
+  const turns = encodeTurns(messages, context, (part) => encodePart(part, context))
+  tidy(turns)
 
-  const thinking = encodeThinking(request, traits, provider, warnings)
-  if (thinking.block !== undefined) body['thinking'] = thinking.block
-  if (thinking.effort !== undefined) body['output_config'] = { effort: thinking.effort }
-  body['max_tokens'] = thinking.maxTokens
-
-  encodeSampling(request, traits, thinking.block !== undefined, provider, body, warnings)
-  encodeTools(request, names, thinking.block !== undefined, provider, body, warnings)
-  if (request.schema !== undefined && !answersByTool(request)) {
-    const { schema, warnings: notes } = convertSchema(request.schema, 'anthropic')
-    warnings.push(...notes)
-    const format = { type: 'json_schema', schema }
-    body['output_config'] = { ...(body['output_config'] as object | undefined), format }
+  const { thinking, effort, maxTokens } = encodeThinking(request, context)
+  let format: unknown
+  if (schema !== undefined && !answersByTool(request)) {
+    const converted = enforced(schema)
+    warnings.push(...converted.warnings)
+    format = { type: 'json_schema', schema: converted.schema }
   }
-  encodeCache(request, dialect, body, warnings)
-  for (const field of ['seed', 'presencePenalty', 'frequencyPenalty', 'logprobs'] as const) {
-    if (request[field] !== undefined && request[field] !== false) warnings.push(unsupported(field, provider))
+  const body: Record<string, unknown> = {
+    model,
+    messages: turns,
+    system,
+    thinking,
+    output_config: effort === undefined && format === undefined ? undefined : { effort, format },
+    max_tokens: maxTokens,
+    ...encodeSampling(request, thinking !== undefined, context),
+    ...encodeTools(context, thinking !== undefined),
   }
+  encodeCache(context, dialect, body, turns)
+  unsupportedOptions(context, request, ['seed', 'presencePenalty', 'frequencyPenalty', 'logprobs'])
   return { body, betas: [...betas], warnings }
 }
-function encodeTools(
-  request: Request,
-  names: ToolNames,
-  thinks: boolean,
-  provider: string,
-  body: Record<string, unknown>,
-  warnings: Warning[],
-): void {
-  const tools: unknown[] = []
-  for (const tool of request.tools ?? []) {
-    if (isDefinition(tool)) {
-      const schema = objectSchema(tool, provider)
-      const converted = tool.strict === true ? convertSchema(schema, 'anthropic') : undefined
-      warnings.push(...(converted?.warnings ?? []))
-      tools.push({
-        name: names.toWire(tool.name),
-        description: tool.description,
-        input_schema: converted?.schema ?? schema,
-        strict: converted?.strict === true ? true : undefined,
-      })
-    } else if (tool.provider === ANTHROPIC) tools.push(tool.value)
-    else
-      warnings.push(dropped('tools', `A tool of ${tool.provider} was left out: ${provider} cannot run it.`))
-  }
+
+function encodeTools(context: Context, thinks: boolean): Record<string, unknown> {
+  const { request, provider, names } = context
   const { toolChoice, parallelToolCalls } = request
-  const choice: Record<string, unknown> = {}
+  const write = ({ name, description }: ToolDefinition, schema: JsonSchema, strict?: boolean): unknown => ({
+    name: names.toWire(name),
+    description,
+    input_schema: schema,
+    strict: strict || undefined,
+  })
+  const tools = wireTools(request, context, write, enforced)
+  let type: string | undefined
+  let name: string | undefined
   if (answersByTool(request)) {
+    // Thinking and a forced tool exclude each other: 400 "Thinking may not be enabled when tool_choice forces tool use".
     const alone = tools.length === 0 || toolChoice === 'none'
+    type = thinks ? 'auto' : alone ? 'tool' : 'any'
+    if (type === 'tool') name = ANSWER_TOOL
     tools.push({
       name: ANSWER_TOOL,
-      description: 'Give the final answer in this shape.',
-      input_schema: objectSchema({ name: ANSWER_TOOL, inputSchema: request.schema ?? {} }, provider),
+      description: ANSWER_TOOL_DESCRIPTION,
+      input_schema: answerSchema(request, provider),
     })
-    // Thinking and a forced tool exclude each other: 400 "Thinking may not be enabled when tool_choice forces tool use".
-    if (thinks) choice['type'] = 'auto'
-    else if (alone) Object.assign(choice, { type: 'tool', name: ANSWER_TOOL })
-    else choice['type'] = 'any'
-  } else if (tools.length > 0) {
+  } else {
     if (typeof toolChoice === 'object') {
-      Object.assign(choice, { type: 'tool', name: names.toWire(toolChoice.tool) })
-    } else if (toolChoice !== undefined) choice['type'] = toolChoice === 'required' ? 'any' : toolChoice
-    if (thinks && (choice['type'] === 'any' || choice['type'] === 'tool')) {
-      warnings.push(unsupported('toolChoice', provider, 'a tool cannot be forced while thinking'))
-      choice['type'] = 'auto'
-      delete choice['name']
+      type = 'tool'
+      name = names.toWire(toolChoice.tool)
+    } else type = toolChoice === 'required' ? 'any' : toolChoice
+    const forced = type === 'any' || type === 'tool'
+    if (forced && (thinks || tools.length === 0)) {
+      const why = tools.length === 0 ? 'there are no tools' : 'a tool cannot be forced while thinking'
+      unsupported(context, 'toolChoice', why)
+      type = 'auto'
+      name = undefined
     }
-  } else if (toolChoice === 'required' || typeof toolChoice === 'object') {
-    warnings.push(unsupported('toolChoice', provider, 'there are no tools'))
   }
-  if (tools.length === 0) return
-  if (parallelToolCalls === false && choice['type'] !== 'none') {
-    choice['type'] ??= 'auto'
-    choice['disable_parallel_tool_use'] = true
-  }
-  body['tools'] = tools
-  if (choice['type'] !== undefined) body['tool_choice'] = choice
+  if (tools.length === 0) return {}
+  const alone = parallelToolCalls === false && type !== 'none' ? true : undefined
+  if (alone) type ??= 'auto'
+  const choice = defined({ type, name, disable_parallel_tool_use: alone })
+  return { tools, tool_choice: type === undefined ? undefined : choice }
 }
 
-function encodeCache(
-  request: Request,
-  dialect: MessagesDialect,
-  body: Record<string, unknown>,
-  warnings: Warning[],
-): void {
-  const { promptCache } = request
+function encodeCache(context: Context, dialect: MessagesDialect, body: Block, turns: Turn[]): void {
+  const { promptCache } = context.request
   if (promptCache === undefined || promptCache === false) return
   const { key, ttl } = promptCache === true ? {} : promptCache
-  if (key !== undefined) warnings.push(unsupported('promptCache.key', dialect.provider))
-  const mark = { type: 'ephemeral', ttl }
+  if (key !== undefined) unsupported(context, 'promptCache.key')
+  const cache_control = { type: 'ephemeral', ttl }
   if (dialect.explicitCache !== true) {
-    body['cache_control'] = mark
+    body['cache_control'] = cache_control
     return
   }
-  if (typeof body['system'] === 'string') {
-    body['system'] = [{ type: 'text', text: body['system'], cache_control: mark }]
-  }
-  const last = (body['messages'] as { content: Record<string, unknown>[] }[]).at(-1)?.content.at(-1)
+  const { system } = body
+  if (system !== undefined) body['system'] = [{ type: 'text', text: system, cache_control }]
+  const last = turns.at(-1)?.content.at(-1)
   // Thinking blocks take no mark.
-  if (last !== undefined && !String(last['type']).endsWith('thinking')) last['cache_control'] = mark
+  if (last !== undefined && !String(last['type']).endsWith('thinking')) last['cache_control'] = cache_control
 }
 
 // ----------------------------------------------------------------------------------------------- messages
 
-interface Context {
-  provider: string
-  warnings: Warning[]
-  betas: Set<string>
-  names: (name: string) => string
-  ids: CallIds
-}
-
-type Block = Record<string, unknown>
-
-function encodeTurns(messages: readonly Message[], context: Context): { role: string; content: Block[] }[] {
-  const turns: { role: string; content: Block[] }[] = []
-  for (const message of messages) {
-    const { role, content } = asTurn(message, context)
-    const blocks = partsOf(content)
-      .map((part) => encodePart(role === 'assistant' ? said(part, context) : part, context))
-      .filter((block) => block !== undefined)
-    const last = turns.at(-1)
-    if (last?.role === role) last.content.push(...blocks)
-    else if (blocks.length > 0) turns.push({ role, content: blocks })
-  }
+/** What the API demands of turns beyond their blocks. */
+function tidy(turns: readonly Turn[]): void {
   for (const turn of turns) {
     // Results must open the turn that follows the calls: 400 "tool_result blocks must come first".
     const isResult = (block: Block) => block['type'] === 'tool_result'
@@ -196,131 +175,77 @@ function encodeTurns(messages: readonly Message[], context: Context): { role: st
   }
   const last = turns.at(-1)
   const text = last?.role === 'assistant' ? last.content.at(-1) : undefined
-  if (text?.['type'] === 'text') {
-    // 400 "final assistant content cannot end with trailing whitespace".
-    text['text'] = (text['text'] as string).trimEnd()
-  }
-  return turns
-}
-
-/** Pictures and documents stand in the user's turns only; of one that a model made, a note is left. */
-function said(part: Part, { warnings, provider }: Context): Part {
-  if (part.type !== 'image' && part.type !== 'file') return part
-  warnings.push(
-    dropped(
-      'messages',
-      `The ${part.type} in an answer was replaced by the note "[${part.type} not sent]": ${provider} takes none back.`,
-    ),
-  )
-  return { type: 'text', text: `[${part.type} not sent]` }
-}
-
-function asTurn(message: Message, { warnings, provider }: Context): Message {
-  if (message.role === 'tool') return { role: 'user', content: message.content }
-  if (message.role !== 'system') return message
-  warnings.push({
-    code: 'converted',
-    field: 'messages',
-    message: `A system message in the middle of the conversation became a user message: ${provider} takes them at the start only.`,
-  })
-  return { role: 'user', content: textOf(message.content) }
+  // 400 "final assistant content cannot end with trailing whitespace".
+  if (text?.['type'] === 'text') text['text'] = String(text['text']).trimEnd()
 }
 
 function encodePart(part: Part, context: Context): Block | undefined {
-  const { warnings, names, ids } = context
+  const { names, ids } = context
+  const foreign = 'origin' in part && isForeign(part.origin, [ANTHROPIC])
+  const kept = (field: string): unknown => ('origin' in part && !foreign ? part.origin?.[field] : undefined)
   switch (part.type) {
-    case 'text': {
+    case 'text':
       // 400 "text content blocks must be non-empty" and "… must contain non-whitespace text".
       if (part.text.trim() === '') return undefined
-      const citations = isForeign(part.origin, [ANTHROPIC]) ? undefined : part.origin?.['citations']
-      return { type: 'text', text: part.text, citations }
-    }
+      return { type: 'text', text: part.text, citations: kept('citations') }
     case 'image':
-      return { type: 'image', source: encodeSource(part, context) }
     case 'file':
-      return encodeDocument(part, context)
+      return encodeMedia(part, context)
     case 'audio':
-      warnings.push(dropped('messages', 'A sound was replaced by the note "[sound not sent]".'))
-      return { type: 'text', text: '[sound not sent]' }
+      return { type: 'text', text: notSent(context, 'sound') }
     case 'reasoning':
-      if (isForeign(part.origin, [ANTHROPIC])) {
-        warnings.push(dropped('messages', `Reasoning of ${part.origin?.provider} was left out.`))
-        return undefined
-      }
-      if (part.redacted === true) return { type: 'redacted_thinking', data: part.encrypted ?? '' }
-      if (part.signature === undefined) {
-        warnings.push(dropped('messages', `Reasoning without a signature was left out.`))
-        return undefined
-      }
-      return { type: 'thinking', thinking: part.text, signature: part.signature }
+      if (foreign) leftOut(context, `Reasoning of ${part.origin?.provider}`)
+      else if (part.redacted === true) return { type: 'redacted_thinking', data: part.encrypted ?? '' }
+      else if (part.signature === undefined) leftOut(context, 'Reasoning without a signature')
+      else return { type: 'thinking', thinking: part.text, signature: part.signature }
+      return undefined
     case 'tool-call':
       return {
         type: 'tool_use',
         id: ids.call(part.id),
-        name: names(part.name),
+        name: names.toWire(part.name),
         input: argsObject(part),
-        caller: isForeign(part.origin, [ANTHROPIC]) ? undefined : part.origin?.['caller'],
+        caller: kept('caller'),
       }
     case 'tool-result': {
-      const content = partsOf(part.content).flatMap((piece): Block[] => {
-        if (piece.type !== 'text' && piece.type !== 'image' && piece.type !== 'file') {
-          warnings.push(dropped('messages', `A ${piece.type} part of a tool result was left out.`))
-          return []
-        }
-        const block = encodePart(piece, context)
-        return block === undefined ? [] : [block]
-      })
+      const blocks = resultBlocks(part, context, (piece) => encodePart(piece, context))
       return {
         type: 'tool_result',
         tool_use_id: ids.result(part.id),
-        content: content.length === 0 ? undefined : typeof part.content === 'string' ? part.content : content,
-        is_error: part.isError === true ? true : undefined,
+        content: blocks.length === 0 ? undefined : typeof part.content === 'string' ? part.content : blocks,
+        is_error: part.isError || undefined,
       }
     }
     case 'provider':
       if (part.provider === ANTHROPIC) return { ...asRecord(part.value) }
-      warnings.push(dropped('messages', `A ${part.provider} part was left out.`))
+      leftOut(context, `A ${part.provider} part`)
       return undefined
   }
 }
-// -------------------------------------------------------------------------------------------------- media
 
 /**
- * A picture as bytes, address or file id.
- * @throws LlmError `invalid-request` when it is not a picture.
+ * A picture or a document as bytes, address or file id.
+ * @throws LlmError `invalid-request` when it is neither.
  */
-function encodeSource(part: ImagePart, { provider, betas }: Context): Block {
-  const media = fromDataUrl(part)
-  if (media.fileId !== undefined) {
-    betas.add(FILES_BETA)
-    return { type: 'file', file_id: media.fileId }
+function encodeMedia(part: ImagePart | FilePart, { provider, betas }: Context): Block {
+  const { fileId, url, data, mediaType } = fromDataUrl(part)
+  const block = (source: Block): Block =>
+    part.type === 'image' ? { type: 'image', source } : { type: 'document', title: part.name, source }
+  if (fileId !== undefined) {
+    betas.add('files-api-2025-04-14')
+    return block({ type: 'file', file_id: fileId })
   }
-  if (media.mediaType !== undefined && !media.mediaType.startsWith('image/')) {
-    throw notMedia(provider, `an image of type ${media.mediaType}`)
+  const image = part.type === 'image'
+  if (image && mediaType !== undefined && !mediaType.startsWith('image/')) {
+    throw notMedia(provider, `an image of type ${mediaType}`)
   }
-  if (media.url !== undefined) return { type: 'url', url: httpUrl(media.url, provider) }
-  return { type: 'base64', media_type: media.mediaType, data: base64Of(media.data) }
-}
-
-const FILES_BETA = 'files-api-2025-04-14'
-
-function encodeDocument(part: FilePart, { provider, betas }: Context): Block {
-  const title = part.name
-  const media = fromDataUrl(part)
-  if (media.fileId !== undefined) {
-    betas.add(FILES_BETA)
-    return { type: 'document', title, source: { type: 'file', file_id: media.fileId } }
+  if (url !== undefined) return block({ type: 'url', url: httpUrl(url, provider) })
+  const base64 = base64Of(data)
+  if (image || mediaType === 'application/pdf') {
+    return block({ type: 'base64', media_type: mediaType, data: base64 })
   }
-  if (media.url !== undefined) {
-    return { type: 'document', title, source: { type: 'url', url: httpUrl(media.url, provider) } }
+  if (mediaType.startsWith('text/') || mediaType === 'application/json') {
+    return block({ type: 'text', media_type: 'text/plain', data: textOfBase64(base64, provider) })
   }
-  const data = base64Of(media.data)
-  if (media.mediaType === 'application/pdf') {
-    return { type: 'document', title, source: { type: 'base64', media_type: media.mediaType, data } }
-  }
-  if (media.mediaType.startsWith('text/') || media.mediaType === 'application/json') {
-    const text = textOfBase64(data, provider)
-    return { type: 'document', title, source: { type: 'text', media_type: 'text/plain', data: text } }
-  }
-  throw notMedia(provider, `a file of type ${media.mediaType}; send application/pdf or text`)
+  throw notMedia(provider, `a file of type ${mediaType}; send application/pdf or text`)
 }

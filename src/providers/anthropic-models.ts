@@ -6,8 +6,9 @@
  * Not here: messages and tools (anthropic-encode.ts), prices.
  */
 
-import type { Reasoning, Request, Warning } from '../types.ts'
-import { unsupported } from './body.ts'
+import type { Reasoning, Request } from '../types.ts'
+import { defined } from './body.ts'
+import { converted, type Notes, unsupported } from './notes.ts'
 
 /** What may be asked of a family of models. */
 export interface ModelTraits {
@@ -21,34 +22,43 @@ export interface ModelTraits {
   schema: boolean
 }
 
+type Row = [
+  model: RegExp,
+  maxTokens: number | undefined,
+  thinking: ModelTraits['thinking'],
+  off: ModelTraits['off'],
+  schema: boolean,
+]
+
 /**
  * By model id, first match wins; the id may stand inside a cloud's own id (`us.anthropic.claude-…-v1:0`).
  * Source: platform.claude.com/docs model overview and thinking pages, models.dev 2026-09-28, pi-ai 1.5.2 of 2026-11-10;
  * where they differ (sonnet-4-6: 64,000 or 128,000) the smaller figure, because asking for more than the maximum is a 400.
  */
-const TRAITS: readonly [RegExp, ModelTraits][] = [
-  [/claude-(?:instant|v?2)/, { maxTokens: 4096, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-(?:haiku|sonnet|opus)/, { maxTokens: 4096, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-5/, { maxTokens: 8192, thinking: 'none', off: 'default', schema: false }],
-  [/claude-3-7/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: false }],
-  [/opus-4-1/, { maxTokens: 32_000, thinking: 'budget', off: 'default', schema: true }],
-  [/(?:haiku|sonnet|opus)-4-5/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: true }],
-  [/sonnet-4-6/, { maxTokens: 64_000, thinking: 'adaptive', off: 'default', schema: true }],
-  [/opus-4-6/, { maxTokens: 128_000, thinking: 'adaptive', off: 'default', schema: true }],
-  [/claude-\w+-4-[7-9]/, { maxTokens: 128_000, thinking: 'adaptive-only', off: 'default', schema: true }],
-  [/opus-4|claude-4-opus/, { maxTokens: 32_000, thinking: 'budget', off: 'default', schema: false }],
-  [/sonnet-4|claude-4-sonnet/, { maxTokens: 64_000, thinking: 'budget', off: 'default', schema: false }],
+const TRAITS: readonly Row[] = [
+  [/claude-(?:instant|v?2|3-(?:haiku|sonnet|opus))/, 4096, 'none', 'default', false],
+  [/claude-3-5/, 8192, 'none', 'default', false],
+  [/claude-3-7/, 64_000, 'budget', 'default', false],
+  [/opus-4-1/, 32_000, 'budget', 'default', true],
+  [/(?:haiku|sonnet|opus)-4-5/, 64_000, 'budget', 'default', true],
+  [/sonnet-4-6/, 64_000, 'adaptive', 'default', true],
+  [/opus-4-6/, 128_000, 'adaptive', 'default', true],
+  [/claude-\w+-4-[7-9]/, 128_000, 'adaptive-only', 'default', true],
+  [/opus-4|claude-4-opus/, 32_000, 'budget', 'default', false],
+  [/sonnet-4|claude-4-sonnet/, 64_000, 'budget', 'default', false],
   // "off": null in pi-ai's thinking levels: these think whatever they are told.
-  [
-    /claude-(?:fable|mythos)|(?:opus|sonnet)-5-5/,
-    { maxTokens: 128_000, thinking: 'adaptive-only', off: 'never', schema: true },
-  ],
-  [/claude-\w+-[5-9]/, { maxTokens: 128_000, thinking: 'adaptive-only', off: 'explicit', schema: true }],
-  [/claude/, { maxTokens: undefined, thinking: 'adaptive-only', off: 'explicit', schema: true }],
+  [/claude-(?:fable|mythos)|(?:opus|sonnet)-5-5/, 128_000, 'adaptive-only', 'never', true],
+  [/claude-\w+-[5-9]/, 128_000, 'adaptive-only', 'explicit', true],
+  [/claude/, undefined, 'adaptive-only', 'explicit', true],
+  // Anthropic-compatible servers of other vendors (DeepSeek, Moonshot, Z.ai): the oldest dialect is the common one.
+  [/(?:)/, undefined, 'budget', 'explicit', false],
 ]
 
-/** Anthropic-compatible servers of other vendors (DeepSeek, Moonshot, Z.ai): the oldest dialect is the common one. */
-const OTHER: ModelTraits = { maxTokens: undefined, thinking: 'budget', off: 'explicit', schema: false }
+/** What the table knows about a model id. */
+export function traitsOf(model: string): ModelTraits {
+  const [, maxTokens, thinking, off, schema] = TRAITS.find(([pattern]) => pattern.test(model))!
+  return { maxTokens, thinking, off, schema }
+}
 
 /** For models the table does not know. Required by the API, so something must be sent. */
 const UNKNOWN_MAX_TOKENS = 8192
@@ -60,139 +70,99 @@ type Word = Exclude<Reasoning, 'off' | { budgetTokens: number }>
 
 /** Thinking tokens for models that want a number. */
 const BUDGETS: Record<Word, number> = { minimal: 1024, low: 2048, medium: 8192, high: 16_384, max: 32_000 }
-/** Effort for models that decide for themselves. They know `xhigh` too, which has no word here. */
-const EFFORTS: Record<Word, string> = {
-  minimal: 'low',
-  low: 'low',
-  medium: 'medium',
-  high: 'high',
-  max: 'max',
-}
 
-/** What the table knows about a model id. */
-export function traitsOf(model: string): ModelTraits {
-  return TRAITS.find(([pattern]) => pattern.test(model))?.[1] ?? OTHER
-}
 /** The fields that thinking touches. */
 export interface Thinking {
-  block: Record<string, unknown> | undefined
-  effort: string | undefined
+  thinking?: Record<string, unknown>
+  effort?: string
   maxTokens: number
 }
 
 /** `thinking`, `output_config.effort` and `max_tokens`, which must leave room for each other. */
-export function encodeThinking(
-  request: Request,
-  traits: ModelTraits,
-  provider: string,
-  warnings: Warning[],
-): Thinking {
-  const { reasoning, maxTokens } = request
+export function encodeThinking(request: Request, notes: Notes): Thinking {
+  const { reasoning, model, maxTokens } = request
+  const traits = traitsOf(model)
   const most = traits.maxTokens ?? UNKNOWN_MAX_TOKENS
-  const without: Thinking = { block: undefined, effort: undefined, maxTokens: maxTokens ?? most }
+  const without: Thinking = { maxTokens: maxTokens ?? most }
   if (reasoning === undefined) return without
   if (reasoning === 'off') {
-    if (traits.off === 'explicit') return { ...without, block: { type: 'disabled' } }
-    if (traits.off === 'never') {
-      warnings.push(unsupported('reasoning', provider, `${request.model} always thinks`))
-    }
+    if (traits.off === 'explicit') return { ...without, thinking: { type: 'disabled' } }
+    if (traits.off === 'never') unsupported(notes, 'reasoning', `${model} always thinks`)
     return without
   }
   if (traits.thinking === 'none') {
-    warnings.push(unsupported('reasoning', provider, `${request.model} does not think`))
+    unsupported(notes, 'reasoning', `${model} does not think`)
     return without
   }
-  if (traits.thinking === 'budget' || (traits.thinking === 'adaptive' && typeof reasoning === 'object')) {
-    return encodeBudget(reasoning, maxTokens, most, provider, warnings)
+  const asked = typeof reasoning === 'object' ? reasoning.budgetTokens : undefined
+  if (traits.thinking === 'budget' || (traits.thinking === 'adaptive' && asked !== undefined)) {
+    // The budget is part of max_tokens and must be smaller, or the API answers 400.
+    if (without.maxTokens <= MIN_BUDGET) {
+      const why = `thinking needs a maxTokens above ${MIN_BUDGET}, not ${maxTokens}`
+      unsupported(notes, 'reasoning', why)
+      return without
+    }
+    const wanted = Math.max(MIN_BUDGET, Math.trunc(asked ?? BUDGETS[reasoning as Word]))
+    const budget = Math.min(wanted, (maxTokens ?? Infinity) - 1)
+    if (asked !== undefined && budget !== asked) {
+      const message = `A thinking budget of ${asked} tokens became ${budget}: it must be at least ${MIN_BUDGET} and below maxTokens.`
+      converted(notes, 'reasoning', message)
+    }
+    return {
+      thinking: { type: 'enabled', budget_tokens: budget },
+      maxTokens: maxTokens ?? Math.max(most, budget + UNKNOWN_MAX_TOKENS),
+    }
   }
-  if (typeof reasoning === 'object') {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `${request.model} takes no token budget; an effort was sent instead.`,
-    })
+  let word = reasoning as Word
+  if (asked !== undefined) {
+    converted(notes, 'reasoning', `${model} takes no token budget; an effort was sent instead.`)
+    word = (['low', 'medium', 'high'] as const).find((name) => asked <= BUDGETS[name]) ?? 'max'
   }
   return {
     // From Opus 4.7 on the text of the thinking is left out unless asked for, and asking to reason asks to see it.
-    block: {
+    thinking: {
       type: 'adaptive',
       ...(traits.thinking === 'adaptive-only' ? { display: 'summarized' } : {}),
     },
-    effort: typeof reasoning === 'object' ? effortFor(reasoning.budgetTokens) : EFFORTS[reasoning],
-    maxTokens: maxTokens ?? most,
+    // Efforts go from `low`; they know `xhigh` too, which has no word here.
+    effort: word === 'minimal' ? 'low' : word,
+    ...without,
   }
-}
-
-function encodeBudget(
-  reasoning: Exclude<Reasoning, 'off'>,
-  maxTokens: number | undefined,
-  most: number,
-  provider: string,
-  warnings: Warning[],
-): Thinking {
-  const asked = typeof reasoning === 'object' ? reasoning.budgetTokens : BUDGETS[reasoning]
-  let budget = Math.max(MIN_BUDGET, Math.trunc(asked))
-  // The budget is part of max_tokens and must be smaller, or the API answers 400.
-  if (maxTokens !== undefined && maxTokens <= MIN_BUDGET) {
-    warnings.push(
-      unsupported('reasoning', provider, `thinking needs a maxTokens above ${MIN_BUDGET}, not ${maxTokens}`),
-    )
-    return { block: undefined, effort: undefined, maxTokens }
-  }
-  if (maxTokens !== undefined && budget >= maxTokens) budget = maxTokens - 1
-  if (typeof reasoning === 'object' && budget !== asked) {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `A thinking budget of ${asked} tokens became ${budget}: it must be at least ${MIN_BUDGET} and below maxTokens.`,
-    })
-  }
-  return {
-    block: { type: 'enabled', budget_tokens: budget },
-    effort: undefined,
-    maxTokens: maxTokens ?? Math.max(most, budget + UNKNOWN_MAX_TOKENS),
-  }
-}
-
-function effortFor(budgetTokens: number): string {
-  const word = (['low', 'medium', 'high'] as const).find((name) => budgetTokens <= BUDGETS[name])
-  return word ?? 'max'
 }
 
 /** `temperature`, `top_p`, `top_k` and `stop_sequences`, without what the model answers 400 to. */
-export function encodeSampling(
-  request: Request,
-  traits: ModelTraits,
-  thinks: boolean,
-  provider: string,
-  body: Record<string, unknown>,
-  warnings: Warning[],
-): void {
-  const fields = [
-    ['temperature', 'temperature'],
-    ['topP', 'top_p'],
-    ['topK', 'top_k'],
-  ] as const
-  for (const [field, wire] of fields) {
-    const value = request[field]
-    if (value === undefined) continue
-    const isDefault = field === 'temperature' && value === 1
-    if (traits.thinking === 'adaptive-only' && !isDefault) {
-      // Opus 4.7 and later: 400 "`temperature` is deprecated for this model".
-      warnings.push(unsupported(field, provider, `${request.model} rejects sampling parameters`))
-    } else if (thinks && !isDefault && !(field === 'topP' && value >= 0.95)) {
-      warnings.push(unsupported(field, provider, 'it cannot be combined with thinking'))
-    } else if (field === 'temperature' && value > 1) {
-      warnings.push({ code: 'converted', field, message: `A temperature of ${value} became 1, the maximum.` })
-      body[wire] = 1
-    } else if (field === 'topP' && body['temperature'] !== undefined && traits.schema) {
-      // Since Opus 4.1: 400 "`temperature` and `top_p` cannot both be specified for this model".
-      warnings.push(unsupported(field, provider, `${request.model} takes temperature or topP, not both`))
-    } else body[wire] = value
+export function encodeSampling(request: Request, thinks: boolean, notes: Notes): Record<string, unknown> {
+  const { temperature, topP, topK, stop = [], model } = request
+  const traits = traitsOf(model)
+  /** The value, or nothing with a warning. */
+  const allowed = (field: string, value: number | undefined, isSafe: boolean): number | undefined => {
+    if (value === undefined || isSafe) return value
+    // Opus 4.7 and later: 400 "`temperature` is deprecated for this model".
+    const rejects = traits.thinking === 'adaptive-only'
+    if (!rejects && (!thinks || (field === 'topP' && value >= 0.95))) return value
+    const why = rejects ? `${model} rejects sampling parameters` : 'it cannot be combined with thinking'
+    unsupported(notes, field, why)
+    return undefined
   }
-  const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
-  if (stop.length < (request.stop?.length ?? 0)) {
-    warnings.push(unsupported('stop', provider, 'a stop sequence must hold more than white space'))
+  let heat = allowed('temperature', temperature, temperature === 1)
+  if (heat !== undefined && heat > 1) {
+    converted(notes, 'temperature', `A temperature of ${heat} became 1, the maximum.`)
+    heat = 1
   }
-  if (stop.length > 0) body['stop_sequences'] = stop
+  let nucleus = allowed('topP', topP, false)
+  if (nucleus !== undefined && heat !== undefined && traits.schema) {
+    // Since Opus 4.1: 400 "`temperature` and `top_p` cannot both be specified for this model".
+    unsupported(notes, 'topP', `${model} takes temperature or topP, not both`)
+    nucleus = undefined
+  }
+  const stops = stop.filter((sequence) => sequence.trim() !== '')
+  if (stops.length < stop.length) {
+    unsupported(notes, 'stop', 'a stop sequence must hold more than white space')
+  }
+  return defined({
+    temperature: heat,
+    top_p: nucleus,
+    top_k: allowed('topK', topK, false),
+    stop_sequences: stops.length > 0 ? stops : undefined,
+  })
 }

@@ -7,12 +7,12 @@
  * Not here: sending, retrying, deadlines.
  */
 
-import { LlmError } from '../errors.ts'
 import type { HttpRequest, Provider } from '../provider.ts'
 import { createSseDecoder } from '../wire/sse.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
-import { ANTHROPIC, encodeMessages } from './anthropic-encode.ts'
-import { asArray, asCount, asString, endpoint, jsonBody, own } from './body.ts'
+import { ANTHROPIC, ANTHROPIC_VERSION, type EncodedMessages, encodeMessages } from './anthropic-encode.ts'
+import { endpoint, jsonBody, own, pick } from './body.ts'
+import { acceptFor, httpRequest, modelPage, tokenCount } from './envelope.ts'
 import { httpError } from './errors.ts'
 import { keyAuthorize } from './key.ts'
 import type { ApiKey } from './key.ts'
@@ -40,34 +40,29 @@ export function anthropic(options: AnthropicOptions = {}): Provider {
   const { apiKey, baseURL = 'https://api.anthropic.com', bearer = false, betas = [], headers = {} } = options
   const url = (path: string) =>
     endpoint(baseURL, /\/v1\/*(?:$|\?)/.test(baseURL) ? path : `v1/${path}`, ANTHROPIC)
-  const http = (path: string, flags: readonly string[], accept: string, body?: string): HttpRequest => {
-    const beta = [...new Set([...betas, ...flags])].join(',')
-    return {
-      method: body === undefined ? 'GET' : 'POST',
-      url: url(path),
-      headers: {
-        accept,
-        'anthropic-version': '2023-06-01',
-        // Lets browsers through CORS; that a page may hold a key at all is decided by the client.
-        'anthropic-dangerous-direct-browser-access': 'true',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(beta === '' ? {} : { 'anthropic-beta': beta }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body }),
+  const http = (
+    path: string,
+    { betas: flags, warnings }: Partial<EncodedMessages>,
+    body?: string,
+    accept?: { accept?: string },
+  ): HttpRequest => {
+    const beta = [...new Set([...betas, ...(flags ?? [])])].join(',')
+    const own = {
+      ...accept,
+      'anthropic-version': ANTHROPIC_VERSION,
+      // Lets browsers through CORS; that a page may hold a key at all is decided by the client.
+      'anthropic-dangerous-direct-browser-access': 'true',
+      'anthropic-beta': beta || undefined,
     }
+    return httpRequest(url(path), { ...own, ...headers }, body, warnings)
   }
   return {
     name: ANTHROPIC,
     framing: 'sse',
     encode(request) {
       const encoded = encodeMessages(request, { provider: ANTHROPIC })
-      const body = request.stream ? { ...encoded.body, stream: true } : encoded.body
-      const accept = request.stream ? 'text/event-stream' : 'application/json'
-      return {
-        ...http('messages', encoded.betas, accept, jsonBody(body, request.body)),
-        warnings: encoded.warnings,
-      }
+      const body = { ...encoded.body, stream: request.stream || undefined }
+      return http('messages', encoded, jsonBody(body, request.body), acceptFor(request))
     },
     authorize: keyAuthorize({
       provider: ANTHROPIC,
@@ -82,46 +77,19 @@ export function anthropic(options: AnthropicOptions = {}): Provider {
     error: (response) => httpError({ provider: ANTHROPIC, response }),
     countTokens: {
       encode(request) {
-        const { body, betas: flags } = encodeMessages(request, { provider: ANTHROPIC })
-        // What shapes the answer is not counted, and the endpoint rejects it.
-        const counted = Object.fromEntries(COUNTED.map((field) => [field, body[field]]))
-        return http('messages/count_tokens', flags, 'application/json', jsonBody(counted))
+        const { body, betas } = encodeMessages(request, { provider: ANTHROPIC })
+        return http('messages/count_tokens', { betas }, jsonBody(pick(body, COUNTED)))
       },
-      decode: (json) => requiredCount(own(json, 'input_tokens')),
+      decode: (json) => tokenCount(json, 'input_tokens', ANTHROPIC),
     },
     listModels: {
       encode: (cursor) =>
-        http(
-          `models?limit=1000${cursor === undefined ? '' : `&after_id=${encodeURIComponent(cursor)}`}`,
-          [],
-          'application/json',
-        ),
-      decode(json) {
-        const models = asArray(own(json, 'data')).flatMap((row) => asString(own(row, 'id')) ?? [])
-        const cursor = own(json, 'has_more') === true ? asString(own(json, 'last_id')) : undefined
-        return cursor === undefined ? { models } : { models, cursor }
-      },
+        http(`models?limit=1000${cursor === undefined ? '' : `&after_id=${encodeURIComponent(cursor)}`}`, {}),
+      decode: (json) =>
+        modelPage(json, 'data', 'id', own(json, 'has_more') === true ? own(json, 'last_id') : undefined),
     },
   }
 }
 
-const COUNTED = [
-  'model',
-  'messages',
-  'system',
-  'tools',
-  'tool_choice',
-  'thinking',
-  'output_config',
-  'cache_control',
-] as const
-
-function requiredCount(value: unknown): number {
-  const count = asCount(value)
-  if (count !== undefined) return count
-  throw new LlmError({
-    kind: 'protocol',
-    provider: ANTHROPIC,
-    message: 'The token count is missing in the answer of anthropic.',
-  })
-}
+/** What shapes the answer is not counted, and the endpoint rejects it. */
+const COUNTED = 'model messages system tools tool_choice thinking output_config cache_control'

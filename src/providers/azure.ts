@@ -13,7 +13,7 @@
 import type { Provider } from '../provider.ts'
 import { createSseDecoder } from '../wire/sse.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
-import { encodeMessages } from './anthropic-encode.ts'
+import { ANTHROPIC_VERSION, encodeMessages } from './anthropic-encode.ts'
 import {
   azureAuthorize,
   azureEndpoint,
@@ -24,6 +24,7 @@ import {
   isDated,
 } from './azure-place.ts'
 import { endpoint, jsonBody } from './body.ts'
+import { acceptFor, httpRequest } from './envelope.ts'
 import { httpError } from './errors.ts'
 import { OPENAI_DIALECT, openaiChat } from './openai-chat.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
@@ -89,19 +90,17 @@ function claude(root: string, headers: Record<string, string>): Omit<Provider, '
     framing: 'sse',
     encode(request) {
       const { body, betas, warnings } = encodeMessages(request, { provider: AZURE })
-      return {
-        method: 'POST',
-        url: endpoint(root, 'anthropic/v1/messages', AZURE),
-        headers: {
-          'content-type': 'application/json',
-          accept: request.stream ? 'text/event-stream' : 'application/json',
-          'anthropic-version': '2023-06-01',
-          ...(betas.length === 0 ? {} : { 'anthropic-beta': betas.join(',') }),
-          ...headers,
-        },
-        body: jsonBody(request.stream ? { ...body, stream: true } : body, request.body),
-        ...(warnings.length === 0 ? {} : { warnings }),
+      const own = {
+        ...acceptFor(request),
+        'anthropic-version': ANTHROPIC_VERSION,
+        'anthropic-beta': betas.join(',') || undefined,
       }
+      return httpRequest(
+        endpoint(root, 'anthropic/v1/messages', AZURE),
+        { ...own, ...headers },
+        jsonBody({ ...body, stream: request.stream || undefined }, request.body),
+        warnings,
+      )
     },
     frames: (limits) => createSseDecoder(limits),
     decoder: (request) => createMessagesDecoder(AZURE, request),

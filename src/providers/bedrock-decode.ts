@@ -9,26 +9,31 @@
  * Not here: requests (bedrock-encode.ts), signatures and addresses (bedrock.ts).
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
-import type { FinishReason, Request, Source, StreamEvent, Usage } from '../types.ts'
+import type { Request, Source, StreamEvent, Usage } from '../types.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
 import type { MessagesDecoder } from './anthropic-decode.ts'
-import { ANTHROPIC } from './anthropic-encode.ts'
+import { ANSWER_TOOL, ANTHROPIC } from './anthropic-encode.ts'
+import { cachedUsage, isCut, reasonOf } from './anthropic-finish.ts'
+import { answersByTool, BEDROCK, isClaude } from './bedrock-encode.ts'
 import {
-  asArray,
-  asCount,
   asRecord,
-  asString,
-  invalidArgsObject,
+  countIn,
+  defined,
+  listIn,
+  numberIn,
   own,
   parseFrameJson,
-  sumCounts,
+  recordIn,
+  stringIn,
 } from './body.ts'
-import { ANSWER_TOOL, answersByTool, BEDROCK, isClaude } from './bedrock-encode.ts'
 import { streamError } from './errors.ts'
-import { answerText, toolNames, unfinishedArgs } from './tool-names.ts'
+import { bytesAsText } from './media.ts'
+import { interrupted, protocol } from './notes.ts'
+import { tellSources } from './parts.ts'
+import { answerText, parseInput, toolNames, unfinishedArgs } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
 
@@ -67,13 +72,13 @@ const EVENTS = [
 export function decodeConverse(json: unknown, request?: Request): DecodedBody {
   const body = asRecord(json)
   if (Array.isArray(own(body, 'content'))) return decodeMessage(json, BEDROCK, request)
-  const message = asRecord(own(own(body, 'output'), 'message'))
+  const message = recordIn(own(body, 'output'), 'message')
   if (body === undefined || message === undefined) {
-    throw protocol('answered with something that is not a message: it has no output.message')
+    throw protocol(BEDROCK, 'answered with something that is not a message: it has no output.message')
   }
   const decoder = createConverseDecoder(request)
-  const cut = CUT_REASONS.has(asString(own(body, 'stopReason')) ?? '')
-  const blocks = asArray(own(message, 'content'))
+  const cut = isCut(stringIn(body, 'stopReason'))
+  const blocks = listIn(message, 'content')
   const events = decoder.read('messageStart', message)
   blocks.forEach((block, at) => {
     const last = cut && at === blocks.length - 1
@@ -89,7 +94,7 @@ function unfold(block: Wire, contentBlockIndex: number, cut: boolean): [string, 
   const start = (value: unknown): [string, Wire] => ['contentBlockStart', { contentBlockIndex, start: value }]
   const delta = (value: unknown): [string, Wire] => ['contentBlockDelta', { contentBlockIndex, delta: value }]
   const stop: [string, Wire] = ['contentBlockStop', { contentBlockIndex }]
-  const call = asRecord(own(block, 'toolUse'))
+  const call = recordIn(block, 'toolUse')
   if (call !== undefined) {
     const input = own(call, 'input')
     // The server completes the arguments of a call that was cut: show that they are not whole.
@@ -99,21 +104,21 @@ function unfold(block: Wire, contentBlockIndex: number, cut: boolean): [string, 
       stop,
     ]
   }
-  const result = asRecord(own(block, 'toolResult'))
+  const result = recordIn(block, 'toolResult')
   if (result !== undefined) return [start({ toolResult: result }), stop]
-  const reasoning = asRecord(own(block, 'reasoningContent'))
+  const reasoning = recordIn(block, 'reasoningContent')
   if (reasoning !== undefined) {
-    const whole = asRecord(own(reasoning, 'reasoningText')) ?? reasoning
+    const whole = recordIn(reasoning, 'reasoningText') ?? reasoning
     return [
       ...Object.entries(whole).map(([key, value]) => delta({ reasoningContent: { [key]: value } })),
       stop,
     ]
   }
-  const cited = asRecord(own(block, 'citationsContent'))
+  const cited = recordIn(block, 'citationsContent')
   if (cited !== undefined) {
     return [
-      ...asArray(own(cited, 'content')).map((piece) => delta(piece)),
-      ...asArray(own(cited, 'citations')).map((citation) => delta({ citation })),
+      ...listIn(cited, 'content').map((piece) => delta(piece)),
+      ...listIn(cited, 'citations').map((citation) => delta({ citation })),
       stop,
     ]
   }
@@ -156,7 +161,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
   }
 
   function open(index: number, value: Wire): void {
-    const call = asRecord(own(value, 'toolUse'))
+    const call = recordIn(value, 'toolUse')
     if (call !== undefined && own(call, 'type') !== 'server_tool_use') {
       blocks.set(index, own(call, 'name') === answerTool ? answerBlock() : { kind: 'tool' })
     } else {
@@ -170,7 +175,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
       return
     seen.add(index)
     open(index, value)
-    const call = asRecord(own(value, 'toolUse'))
+    const call = recordIn(value, 'toolUse')
     if (call !== undefined && blocks.get(index)?.kind === 'tool') {
       tools.push({ index, id: own(call, 'toolUseId'), name: own(call, 'name') }, out)
     }
@@ -181,7 +186,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
     const found = blocks.get(index)
     if (found !== undefined || seen.has(index)) return found
     if (own(delta, 'toolUse') !== undefined || own(delta, 'toolResult') !== undefined) {
-      throw protocol(`sent a piece of content block ${index}, which it never began`)
+      throw protocol(BEDROCK, `sent a piece of content block ${index}, which it never began`)
     }
     seen.add(index)
     const block: Block =
@@ -203,11 +208,11 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
       append(block, typeof input === 'object' ? answerText(input) : input, out)
     else if (block.kind === 'provider') {
       if (typeof input === 'string') block.input += input
-      block.content.push(...asArray(own(delta, 'toolResult')))
+      block.content.push(...listIn(delta, 'toolResult'))
     } else if (block.kind === 'reasoning') {
       append(block, own(reasoning, 'text'), out)
-      block.signature += asString(own(reasoning, 'signature')) ?? ''
-      block.redacted += asString(own(reasoning, 'redactedContent')) ?? ''
+      block.signature += stringIn(reasoning, 'signature') ?? ''
+      block.redacted += stringIn(reasoning, 'redactedContent') ?? ''
     } else {
       append(block, own(delta, 'text'), out)
       const source = readSource(own(delta, 'citation'))
@@ -237,11 +242,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
       if (part === undefined || sources.length === 0) return
       const spans = sources.map((source) => ({ ...source, start: 0, end: text.length }))
       out.push({ type: 'part', part, value: { type: 'text', text, sources: spans } })
-      for (const source of sources) {
-        const key = JSON.stringify(source)
-        if (!cited.has(key)) out.push({ type: 'source', source })
-        cited.add(key)
-      }
+      tellSources(sources, cited, out)
     } else if (block.kind === 'reasoning') closeReasoning(block, out)
     else if (block.kind === 'provider') {
       const value = closeValue(block)
@@ -270,11 +271,11 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
   }
 
   function stop(payload: Wire | undefined, out: StreamEvent[]): void {
-    stopReason = asString(own(payload, 'stopReason'))
+    stopReason = stringIn(payload, 'stopReason')
     stopped = true
     const fields = own(payload, 'additionalModelResponseFields')
     finish = { stopReason, ...(fields == null ? {} : { additionalModelResponseFields: fields }) }
-    const cut = CUT_REASONS.has(stopReason ?? '')
+    const cut = isCut(stopReason)
     if (!cut) settle(out)
     for (const [index, block] of blocks) {
       if (cut && block.kind === 'tool') blocks.delete(index)
@@ -298,10 +299,10 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
         start(out)
         break
       case 'contentBlockStart':
-        begin(at, asRecord(own(value, 'start')) ?? {}, out)
+        begin(at, recordIn(value, 'start') ?? {}, out)
         break
       case 'contentBlockDelta':
-        change(at, asRecord(own(value, 'delta')) ?? {}, out)
+        change(at, recordIn(value, 'delta') ?? {}, out)
         break
       case 'contentBlockStop':
         if (blocks.get(at)?.kind === 'tool') closing = at
@@ -312,7 +313,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
         stop(value, out)
         break
       case 'metadata':
-        usage = asRecord(own(value, 'usage')) ?? usage
+        usage = recordIn(value, 'usage') ?? usage
         if (own(value, 'trace') != null) finish = { ...finish, trace: own(value, 'trace') }
         done = stopped
         break
@@ -335,7 +336,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
     // Nova writes each Converse event as the one member of an object.
     const event = EVENTS.find((name) => own(inner, name) !== undefined)
     if (event !== undefined) return read(event, own(inner, event))
-    throw protocol('streamed a format that no Claude or Nova model has: ask for it through Converse')
+    throw protocol(BEDROCK, 'streamed a format that no Claude or Nova model has: ask for it through Converse')
   }
 
   return {
@@ -347,12 +348,7 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
     end() {
       if (messages !== undefined) return messages.end()
       if (!stopped) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider: BEDROCK,
-          phase: 'stream',
-          message: `The answer of ${BEDROCK} ended before messageStop.`,
-        })
+        throw interrupted(BEDROCK, 'messageStop')
       }
       const finishReason = reasonOf(stopReason, tools.count)
       return [{ type: 'finish', finishReason, rawFinishReason: stopReason, usage: readUsage(usage) }]
@@ -372,27 +368,13 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
 const textBlock = (): Block => ({ kind: 'text', part: undefined, text: '', sources: [] })
 const answerBlock = (): Block => ({ kind: 'answer', part: undefined, text: '' })
 
-/** Stop reasons after which the last block may be unfinished. */
-const CUT_REASONS: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'max_tokens',
-  'model_context_window_exceeded',
-])
-
 /** What a server tool's block came to, in the shape in which a message carries it. */
 function closeValue({ value, input, content }: Block & { kind: 'provider' }): Wire {
-  const call = asRecord(own(value, 'toolUse'))
-  const result = asRecord(own(value, 'toolResult'))
+  const call = recordIn(value, 'toolUse')
+  const result = recordIn(value, 'toolResult')
   if (call !== undefined && input !== '') return { toolUse: { ...call, input: parseInput(input) } }
   if (result !== undefined && content.length > 0) return { toolResult: { ...result, content } }
   return value
-}
-
-function parseInput(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return invalidArgsObject(json)
-  }
 }
 
 /** A failure inside the stream: `{"message": "…"}`, or bare text in frames of type `error`. */
@@ -403,82 +385,38 @@ function exception({ event, data }: Frame): LlmError {
   } catch {
     // Not JSON: the text is the message.
   }
-  const status = Object.hasOwn(EXCEPTION_STATUS, event) ? EXCEPTION_STATUS[event] : undefined
-  return streamError({
-    provider: BEDROCK,
-    error: { code: event, message },
-    ...(status === undefined ? {} : { status }),
-  })
-}
-
-/** Observed: end_turn, tool_use, max_tokens, stop_sequence, guardrail_intervened; the others by the API reference. */
-const REASONS: Readonly<Record<string, FinishReason>> = {
-  end_turn: 'stop',
-  stop_sequence: 'stop',
-  tool_use: 'tool-calls',
-  max_tokens: 'length',
-  model_context_window_exceeded: 'length',
-  guardrail_intervened: 'content-filter',
-  content_filtered: 'content-filter',
-  refusal: 'content-filter',
-  pause_turn: 'pause',
-}
-
-function reasonOf(raw: string | undefined, calls: number): FinishReason {
-  const reason = raw !== undefined && Object.hasOwn(REASONS, raw) ? REASONS[raw] : undefined
-  if (reason === 'stop' && calls > 0) return 'tool-calls'
-  // The forced tool that carries a structured answer is not a call.
-  if (reason === 'tool-calls' && calls === 0) return 'stop'
-  return reason ?? 'unknown'
+  const status = numberIn(EXCEPTION_STATUS, event)
+  return streamError(defined({ provider: BEDROCK, error: { code: event, message }, status }))
 }
 
 /** `inputTokens` leaves cache reads and writes out, so they are added. InvokeModel of Nova says `…TokenCount`. */
 function readUsage(usage: Wire | undefined): Usage {
-  const cachedInputTokens =
-    asCount(own(usage, 'cacheReadInputTokens')) ?? asCount(own(usage, 'cacheReadInputTokenCount'))
-  const cacheWriteTokens =
-    asCount(own(usage, 'cacheWriteInputTokens')) ?? asCount(own(usage, 'cacheWriteInputTokenCount'))
-  const uncached = asCount(own(usage, 'inputTokens'))
-  const inputTokens =
-    uncached === undefined ? undefined : sumCounts(uncached, cachedInputTokens, cacheWriteTokens)
-  const outputTokens = asCount(own(usage, 'outputTokens'))
-  return {
-    inputTokens,
-    outputTokens,
-    totalTokens:
-      inputTokens === undefined || outputTokens === undefined ? undefined : inputTokens + outputTokens,
-    cachedInputTokens,
-    cacheWriteTokens,
-  }
+  const cached = (way: string): number | undefined =>
+    countIn(usage, `cache${way}InputTokens`) ?? countIn(usage, `cache${way}InputTokenCount`)
+  return cachedUsage(
+    countIn(usage, 'inputTokens'),
+    cached('Read'),
+    cached('Write'),
+    countIn(usage, 'outputTokens'),
+  )
 }
 
 function readSource(citation: unknown): Source | undefined {
-  const url = asString(own(own(own(citation, 'location'), 'web'), 'url'))
-  const title = asString(own(citation, 'title'))
-  const text = asArray(own(citation, 'sourceContent'))
-    .map((piece) => asString(own(piece, 'text')) ?? '')
-    .join('')
-  if (url === undefined && title === undefined && text === '') return undefined
-  const source: Source = {}
-  if (url !== undefined) source.url = url
-  if (title !== undefined && title !== '') source.title = title
-  if (text !== '') source.text = text
-  return source
+  const source = defined({
+    url: stringIn(own(own(citation, 'location'), 'web'), 'url'),
+    title: stringIn(citation, 'title') || undefined,
+    text:
+      listIn(citation, 'sourceContent')
+        .map((piece) => stringIn(piece, 'text') ?? '')
+        .join('') || undefined,
+  })
+  return Object.keys(source).length === 0 ? undefined : source
 }
 
 function textOfBase64(data: unknown): string {
   try {
-    return new TextDecoder().decode(Uint8Array.from(atob(asString(data) ?? ''), (char) => char.charCodeAt(0)))
+    return bytesAsText(String(data))
   } catch {
-    throw protocol('sent a chunk that is not base64')
+    throw protocol(BEDROCK, 'sent a chunk that is not base64')
   }
-}
-
-function protocol(what: string): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider: BEDROCK,
-    phase: 'stream',
-    message: `${BEDROCK} ${what}.`,
-  })
 }

@@ -15,7 +15,8 @@ import type { EmbeddingProvider, EmbedRequest } from '../provider.ts'
 import type { Warning } from '../types.ts'
 import { BEDROCK } from './bedrock-encode.ts'
 import { bedrock, type BedrockOptions } from './bedrock.ts'
-import { asArray, asCount, endpoint, hostPart, jsonBody, own, pathSegment, unsupported } from './body.ts'
+import { asArray, endpoint, hostPart, jsonBody, own, pathSegment, countIn } from './body.ts'
+import { unsupported } from './notes.ts'
 import { floatRows, purposeIgnored } from './vectors.ts'
 
 /**
@@ -62,7 +63,7 @@ export function bedrockEmbeddings(options: BedrockOptions = {}): EmbeddingProvid
         // Titan.
         return {
           rows: floatRows([one], BEDROCK),
-          usage: { inputTokens: asCount(own(json, 'inputTextTokenCount')) },
+          usage: { inputTokens: countIn(json, 'inputTextTokenCount') },
         }
       }
       // Cohere: a list, or lists by type where types were asked for. Tokens are counted in a header only.
@@ -81,7 +82,7 @@ function titanBody({ model, texts, dimensions, purpose }: EmbedRequest, warnings
   // The first Titan takes nothing but text.
   const first = /titan-embed-(?:text-v1|g1)/.test(model)
   if (first && dimensions !== undefined) {
-    warnings.push(unsupported('dimensions', BEDROCK, `${model} has 1,536 and no other`))
+    unsupported({ provider: BEDROCK, warnings }, 'dimensions', `${model} has 1,536 and no other`)
   }
   if (purpose !== undefined) warnings.push(purposeIgnored(model))
   return { inputText: texts[0], dimensions: first ? undefined : dimensions }
@@ -99,7 +100,7 @@ function cohereBody({ model, texts, dimensions, purpose }: EmbedRequest, warning
   }
   const third = /embed-(?:english|multilingual)-v3/.test(model)
   if (third && dimensions !== undefined) {
-    warnings.push(unsupported('dimensions', BEDROCK, `${model} has 1,024 and no other`))
+    unsupported({ provider: BEDROCK, warnings }, 'dimensions', `${model} has 1,024 and no other`)
   }
   if (purpose === undefined) {
     warnings.push({

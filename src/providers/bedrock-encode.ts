@@ -8,22 +8,24 @@
  * Not here: URLs and signatures (bedrock.ts), InvokeModel bodies (anthropic-encode.ts), reading answers.
  */
 
-import type { FilePart, ImagePart, Message, Part, Reasoning, Request, Warning } from '../types.ts'
-import { ANTHROPIC } from './anthropic-encode.ts'
+import type { FilePart, ImagePart, JsonSchema, Part, Request, ToolDefinition, Warning } from '../types.ts'
+import {
+  ANSWER_TOOL,
+  ANSWER_TOOL_DESCRIPTION,
+  answerSchema,
+  ANTHROPIC,
+  enforced,
+} from './anthropic-encode.ts'
 import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
-import { asRecord, base64Of, dropped, isForeign, partsOf, splitSystem, textOf, unsupported } from './body.ts'
+import { asRecord, base64Of, defined, isForeign, own, splitSystem } from './body.ts'
 import { fromDataUrl, notMedia } from './media.ts'
-import { convertSchema } from './schema-dialects.ts'
-import { argsObject, callIds, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import { converted, leftOut, notSent, type Notes, unsupported, unsupportedOptions } from './notes.ts'
+import { argsObject, callIds, toolNames, wireTools } from './tool-names.ts'
 import type { CallIds, ToolNames } from './tool-names.ts'
+import { type Block, encodeTurns, resultBlocks, type Turn } from './turns.ts'
 
 /** The codec's name. */
 export const BEDROCK = 'bedrock'
-
-/** The tool that carries a structured answer for models without native structured output. */
-export const ANSWER_TOOL = 'json_answer'
-
-type Wire = Record<string, unknown>
 
 /** True for models of Anthropic's, whatever the profile: `anthropic.…`, `us.anthropic.…`, an ARN. */
 export function isClaude(model: string): boolean {
@@ -36,13 +38,23 @@ export function answersByTool(request: Request): boolean {
   if (schema === undefined) return false
   // Structured output is Claude 4.5's and open models'; Amazon's, AI21's, Cohere's and Meta's know tools only.
   const native = isClaude(model) ? traitsOf(model).schema : !/amazon|nova|titan|ai21|cohere|llama/.test(model)
-  return !native || !convertSchema(schema, 'anthropic').strict
+  return !(native && enforced(schema).strict)
 }
 
 /** Body of one request. */
 export interface EncodedConverse {
-  body: Wire
+  body: Block
   warnings: Warning[]
+}
+
+interface Context extends Notes {
+  request: Request
+  names: ToolNames
+  /** The model is Anthropic's, so signed reasoning may go back. */
+  claude: boolean
+  ids: CallIds
+  /** Names of the documents so far. */
+  documents: Set<string>
 }
 
 /**
@@ -50,180 +62,149 @@ export interface EncodedConverse {
  * @throws LlmError `config` for tools that cannot be sent, `invalid-request` for media that cannot.
  */
 export function encodeConverse(request: Request): EncodedConverse {
+  const { model, schema } = request
   const warnings: Warning[] = []
+  const context: Context = {
+    provider: BEDROCK,
+    warnings,
+    request,
+    names: toolNames(request, BEDROCK, 64),
+    claude: isClaude(model),
+    ids: callIds(64),
+    documents: new Set(),
+  }
   const split = splitSystem(request)
-  const names = toolNames(request, BEDROCK, 64)
-  const context: Context = { warnings, names, claude: isClaude(request.model), ids: callIds(64) }
-  const messages = encodeTurns(split.messages, context)
-  const system: Wire[] = split.system === undefined ? [] : [{ text: split.system }]
-  const body: Wire = { messages }
-  const inference: Wire = {}
-  const extra: Wire = {}
-  if (context.claude) encodeClaude(request, inference, extra, warnings)
-  else encodeOther(request, inference, extra, warnings)
-  encodeTools(request, context, messages, body)
-  if (request.schema !== undefined && !answersByTool(request)) {
-    const { schema, warnings: notes } = convertSchema(request.schema, 'anthropic')
+  const messages = encodeTurns(split.messages, context, (part) => encodePart(part, context))
+  openWithUser(messages, context)
+  addTextToDocuments(messages, context)
+  const system: Block[] = split.system === undefined ? [] : [{ text: split.system }]
+  const body: Block = {
+    messages,
+    ...(context.claude ? optionsOfClaude(context) : optionsOfOthers(context)),
+    toolConfig: encodeTools(context, messages),
+  }
+  if (schema !== undefined && !answersByTool(request)) {
+    const { schema: subset, warnings: notes } = enforced(schema)
     warnings.push(...notes)
     // A schema as a string inside the JSON: recorded 2026-02.
-    const structure = { jsonSchema: { name: 'answer', schema: JSON.stringify(schema) } }
+    const structure = { jsonSchema: { name: 'answer', schema: JSON.stringify(subset) } }
     body['outputConfig'] = { textFormat: { type: 'json_schema', structure } }
   }
-  encodeCache(request, system, messages, warnings)
+  encodeCache(context, system, messages)
   if (system.length > 0) body['system'] = system
-  if (Object.keys(inference).length > 0) body['inferenceConfig'] = inference
-  if (Object.keys(extra).length > 0) body['additionalModelRequestFields'] = extra
-  for (const field of ['seed', 'presencePenalty', 'frequencyPenalty', 'logprobs'] as const) {
-    if (request[field] !== undefined && request[field] !== false) warnings.push(unsupported(field, BEDROCK))
-  }
-  if (request.parallelToolCalls === false) warnings.push(unsupported('parallelToolCalls', BEDROCK))
-  return { body, warnings }
+  unsupportedOptions(context, request, ['seed', 'presencePenalty', 'frequencyPenalty', 'logprobs'])
+  if (request.parallelToolCalls === false) unsupported(context, 'parallelToolCalls')
+  return { body: defined(body), warnings }
 }
 
 // ------------------------------------------------------------------------------------ sampling and thinking
 
-function encodeClaude(request: Request, inference: Wire, extra: Wire, warnings: Warning[]): void {
-  const traits = traitsOf(request.model)
-  const thinking = encodeThinking(request, traits, BEDROCK, warnings)
-  const sampling: Wire = {}
-  encodeSampling(request, traits, thinking.block !== undefined, BEDROCK, sampling, warnings)
-  // Converse knows the model's maximum itself; a budget is the one thing that must stay below the limit.
-  const budget = thinking.block?.['type'] === 'enabled'
-  inference['maxTokens'] = budget ? thinking.maxTokens : request.maxTokens
-  inference['temperature'] = sampling['temperature']
-  inference['topP'] = sampling['top_p']
-  inference['stopSequences'] = sampling['stop_sequences']
-  if (sampling['top_k'] !== undefined) extra['top_k'] = sampling['top_k']
-  if (thinking.block !== undefined) extra['thinking'] = thinking.block
-  if (thinking.effort !== undefined) extra['output_config'] = { effort: thinking.effort }
-  dropUndefined(inference)
+/** `inferenceConfig` for what all models share, `additionalModelRequestFields` for the rest; neither when empty. */
+function options(inference: Block, extra: Block): Block {
+  const filled = (fields: Block): Block | undefined =>
+    Object.values(fields).some((value) => value !== undefined) ? defined(fields) : undefined
+  return { inferenceConfig: filled(inference), additionalModelRequestFields: filled(extra) }
 }
 
-function encodeOther(request: Request, inference: Wire, extra: Wire, warnings: Warning[]): void {
-  const { model, reasoning, topK } = request
-  inference['maxTokens'] = request.maxTokens
-  inference['temperature'] = request.temperature
-  inference['topP'] = request.topP
-  inference['stopSequences'] =
-    request.stop === undefined || request.stop.length === 0 ? undefined : request.stop
-  dropUndefined(inference)
+function optionsOfClaude(context: Context): Block {
+  const { request } = context
+  const { thinking, effort, maxTokens } = encodeThinking(request, context)
+  const sampling = encodeSampling(request, thinking !== undefined, context)
+  return options(
+    {
+      // Converse knows the model's maximum itself; a budget is the one thing that must stay below the limit.
+      maxTokens: thinking?.['type'] === 'enabled' ? maxTokens : request.maxTokens,
+      temperature: sampling['temperature'],
+      topP: sampling['top_p'],
+      stopSequences: sampling['stop_sequences'],
+    },
+    {
+      top_k: sampling['top_k'],
+      thinking,
+      output_config: effort === undefined ? undefined : { effort },
+    },
+  )
+}
+
+function optionsOfOthers(context: Context): Block {
+  const { model, maxTokens, temperature, topP, topK, stop, reasoning } = context.request
+  const extra: Block = {}
   if (topK !== undefined) {
     if (/nova/.test(model)) extra['inferenceConfig'] = { topK }
-    else warnings.push(unsupported('topK', BEDROCK))
+    else unsupported(context, 'topK')
   }
-  if (reasoning === undefined) return
+  const on = reasoning !== undefined && reasoning !== 'off'
+  const effort = !on
+    ? undefined
+    : typeof reasoning === 'object'
+      ? reasoning.budgetTokens <= 2048
+        ? 'low'
+        : reasoning.budgetTokens <= 8192
+          ? 'medium'
+          : 'high'
+      : reasoning === 'minimal'
+        ? 'low'
+        : reasoning === 'max'
+          ? 'high'
+          : reasoning
   // Amazon Nova 2: "reasoningConfig"; OpenAI's open models: "reasoning_effort". docs.aws.amazon.com, 2026-11.
-  if (/nova-2/.test(model)) {
-    extra['reasoningConfig'] =
-      reasoning === 'off'
-        ? { type: 'disabled' }
-        : { type: 'enabled', maxReasoningEffort: effortOf(reasoning) }
-  } else if (/gpt-oss/.test(model) && reasoning !== 'off') extra['reasoning_effort'] = effortOf(reasoning)
-  else if (reasoning !== 'off') warnings.push(unsupported('reasoning', BEDROCK, `not for ${model}`))
-}
-
-function effortOf(reasoning: Exclude<Reasoning, 'off'>): string {
-  if (typeof reasoning === 'object') {
-    return reasoning.budgetTokens <= 2048 ? 'low' : reasoning.budgetTokens <= 8192 ? 'medium' : 'high'
-  }
-  return reasoning === 'minimal' ? 'low' : reasoning === 'max' ? 'high' : reasoning
-}
-
-function dropUndefined(fields: Wire): void {
-  for (const [key, value] of Object.entries(fields)) if (value === undefined) delete fields[key]
+  if (reasoning !== undefined && /nova-2/.test(model)) {
+    extra['reasoningConfig'] = on ? { type: 'enabled', maxReasoningEffort: effort } : { type: 'disabled' }
+  } else if (/gpt-oss/.test(model)) extra['reasoning_effort'] = effort
+  else if (on) unsupported(context, 'reasoning', `not for ${model}`)
+  return options({ maxTokens, temperature, topP, stopSequences: stop?.length ? stop : undefined }, extra)
 }
 
 // -------------------------------------------------------------------------------------------------- tools
 
-interface Context {
-  warnings: Warning[]
-  names: ToolNames
-  /** The model is Anthropic's, so signed reasoning may go back. */
-  claude: boolean
-  ids: CallIds
-}
-
-type Turn = { role: string; content: Wire[] }
-
-function encodeTools(
-  request: Request,
-  { warnings, names }: Context,
-  turns: readonly Turn[],
-  body: Wire,
-): void {
-  const tools: Wire[] = []
-  for (const tool of request.tools ?? []) {
-    if (isDefinition(tool)) {
-      const schema = objectSchema(tool, BEDROCK)
-      const converted = tool.strict === true ? convertSchema(schema, 'anthropic') : undefined
-      warnings.push(...(converted?.warnings ?? []))
-      tools.push(
-        toolSpec(
-          names.toWire(tool.name),
-          tool.description,
-          converted?.schema ?? schema,
-          converted?.strict === true ? true : undefined,
-        ),
-      )
-    } else if (tool.provider === BEDROCK) tools.push({ ...asRecord(tool.value) })
-    else warnings.push(dropped('tools', `A tool of ${tool.provider} was left out: ${BEDROCK} cannot run it.`))
+function encodeTools(context: Context, turns: readonly Turn[]): Block | undefined {
+  const { request, names } = context
+  const { toolChoice, reasoning } = request
+  const write = ({ name, description }: ToolDefinition, schema: JsonSchema, strict?: boolean): unknown =>
+    toolSpec(names.toWire(name), description, schema, strict)
+  const tools = wireTools(request, context, write, enforced)
+  // Wire names of the tools that the conversation mentions.
+  const called = new Set<string>()
+  for (const { content } of turns) {
+    for (const block of content) {
+      const name = own(block['toolUse'], 'name')
+      if (typeof name === 'string') called.add(name)
+    }
   }
-  const { toolChoice } = request
-  const called = calledTools(turns)
-  const byTool = answersByTool(request)
   if (toolChoice === 'none' && called.size === 0) tools.length = 0
-  let choice: Wire | undefined
-  if (byTool) {
+  let choice: Block | undefined
+  if (answersByTool(request)) {
     choice = tools.length === 0 ? { tool: { name: ANSWER_TOOL } } : { any: {} }
-    const schema = objectSchema({ name: ANSWER_TOOL, inputSchema: request.schema ?? {} }, BEDROCK)
-    tools.push(toolSpec(ANSWER_TOOL, 'Give the final answer in this shape.', schema))
-    if (request.reasoning !== undefined && request.reasoning !== 'off') choice = { auto: {} }
+    tools.push(toolSpec(ANSWER_TOOL, ANSWER_TOOL_DESCRIPTION, answerSchema(request, BEDROCK)))
+    if (reasoning !== undefined && reasoning !== 'off') choice = { auto: {} }
   } else if (typeof toolChoice === 'object') choice = { tool: { name: names.toWire(toolChoice.tool) } }
   else if (toolChoice === 'required') choice = { any: {} }
   else if (toolChoice === 'auto') choice = { auto: {} }
   else if (toolChoice === 'none' && tools.length > 0) {
-    warnings.push(
-      unsupported('toolChoice', BEDROCK, 'calls in the history require tools, which cannot be forbidden'),
-    )
+    unsupported(context, 'toolChoice', 'calls in the history require tools, which cannot be forbidden')
   }
   if (tools.length === 0 && called.size > 0) {
     // 400 "The toolConfig field must be defined when using toolUse and toolResult content blocks."
     for (const name of called) tools.push(toolSpec(name, undefined, { type: 'object' }))
-    warnings.push({
-      code: 'converted',
-      field: 'tools',
-      message: `The tools called earlier were declared again without arguments: ${BEDROCK} requires them.`,
-    })
+    const why = `${BEDROCK} requires them`
+    converted(context, 'tools', `The tools called earlier were declared again without arguments: ${why}.`)
   }
-  if (tools.length === 0) return
-  body['toolConfig'] = { tools, toolChoice: choice }
+  return tools.length === 0 ? undefined : { tools, toolChoice: choice }
 }
 
-function toolSpec(name: string, description: string | undefined, json: unknown, strict?: true): Wire {
+function toolSpec(name: string, description: string | undefined, json: unknown, strict?: boolean): Block {
   // A blank description is a validation error.
-  const said = description === undefined || description.trim() === '' ? undefined : description
-  return { toolSpec: { name, description: said, inputSchema: { json }, strict } }
+  const said = description?.trim() ? description : undefined
+  return { toolSpec: { name, description: said, inputSchema: { json }, strict: strict || undefined } }
 }
 
-/** Wire names of the tools that the conversation mentions. */
-function calledTools(turns: readonly Turn[]): ReadonlySet<string> {
-  const found = new Set<string>()
-  for (const { content } of turns) {
-    for (const block of content) {
-      const call = asRecord(block['toolUse'])
-      if (call !== undefined && typeof call['name'] === 'string') found.add(call['name'])
-    }
-  }
-  return found
-}
-
-function encodeCache(request: Request, system: Wire[], turns: readonly Turn[], warnings: Warning[]): void {
-  const { promptCache, model } = request
+function encodeCache(context: Context, system: Block[], turns: readonly Turn[]): void {
+  const { promptCache, model } = context.request
   if (promptCache === undefined || promptCache === false) return
   const { key, ttl } = promptCache === true ? {} : promptCache
-  if (key !== undefined) warnings.push(unsupported('promptCache.key', BEDROCK))
-  if (!isClaude(model) && !/nova/.test(model)) {
-    warnings.push(unsupported('promptCache', BEDROCK, `not for ${model}`))
+  if (key !== undefined) unsupported(context, 'promptCache.key')
+  if (!context.claude && !/nova/.test(model)) {
+    unsupported(context, 'promptCache', `not for ${model}`)
     return
   }
   const point = { cachePoint: { type: 'default', ttl } }
@@ -234,79 +215,31 @@ function encodeCache(request: Request, system: Wire[], turns: readonly Turn[], w
 
 // ----------------------------------------------------------------------------------------------- messages
 
-function encodeTurns(messages: readonly Message[], context: Context): Turn[] {
-  const turns: Turn[] = []
-  for (const message of messages) {
-    const { role, content } = asTurn(message, context)
-    const blocks = partsOf(content)
-      .map((part) => encodePart(role === 'assistant' ? said(part, context) : part, context))
-      .filter((block) => block !== undefined)
-    const last = turns.at(-1)
-    // Roles must alternate.
-    if (last?.role === role) last.content.push(...blocks)
-    else if (blocks.length > 0) turns.push({ role, content: blocks })
-  }
-  openWithUser(turns, context)
-  addTextToDocuments(turns, context)
-  return turns
-}
-
 /** A history cut to its last turns may begin with an answer. */
-function openWithUser(turns: Turn[], { warnings }: Context): void {
+function openWithUser(turns: Turn[], context: Context): void {
   if (turns[0]?.role !== 'assistant') return
   // 400 "A conversation must start with a user message." github.com/strands-agents/harness-sdk/issues/2085, 2026-04.
-  turns.unshift({ role: 'user', content: [{ text: OPENING }] })
-  warnings.push({
-    code: 'converted',
-    field: 'messages',
-    message: `The user message "${OPENING}" was put in front: ${BEDROCK} takes no conversation that starts with an answer.`,
-  })
+  const text = '[start of conversation]'
+  turns.unshift({ role: 'user', content: [{ text }] })
+  const why = `${BEDROCK} takes no conversation that starts with an answer`
+  converted(context, 'messages', `The user message "${text}" was put in front: ${why}.`)
 }
 
-const OPENING = '[start of conversation]'
-
-function addTextToDocuments(turns: readonly Turn[], { warnings }: Context): void {
+function addTextToDocuments(turns: readonly Turn[], context: Context): void {
   for (const { content } of turns) {
     const has = (kind: string) => content.some((block) => block[kind] !== undefined)
     if (!has('document') || has('text')) continue
     // 400 "A text block must be included when using documents." github.com/maximhq/bifrost/pull/5817, 2026-08.
     // Behind the document, so that tool results stay the first blocks of their turn.
-    content.push({ text: ATTACHED })
-    warnings.push({
-      code: 'converted',
-      field: 'messages',
-      message: `The text "${ATTACHED}" was put behind a document: ${BEDROCK} takes none without text in its turn.`,
-    })
+    const text = '[document attached]'
+    content.push({ text })
+    const why = `${BEDROCK} takes none without text in its turn`
+    converted(context, 'messages', `The text "${text}" was put behind a document: ${why}.`)
   }
 }
 
-const ATTACHED = '[document attached]'
-
-/** Pictures and documents stand in the user's turns only; of one that a model made, a note is left. */
-function said(part: Part, { warnings }: Context): Part {
-  if (part.type !== 'image' && part.type !== 'file') return part
-  warnings.push(
-    dropped(
-      'messages',
-      `The ${part.type} in an answer was replaced by the note "[${part.type} not sent]": ${BEDROCK} takes none back.`,
-    ),
-  )
-  return { type: 'text', text: `[${part.type} not sent]` }
-}
-
-function asTurn(message: Message, { warnings }: Context): Message {
-  if (message.role === 'tool') return { role: 'user', content: message.content }
-  if (message.role !== 'system') return message
-  warnings.push({
-    code: 'converted',
-    field: 'messages',
-    message: `A system message in the middle of the conversation became a user message: ${BEDROCK} takes them at the start only.`,
-  })
-  return { role: 'user', content: textOf(message.content) }
-}
-
-function encodePart(part: Part, context: Context): Wire | undefined {
-  const { warnings, names, ids } = context
+function encodePart(part: Part, context: Context): Block | undefined {
+  const { names, ids } = context
   switch (part.type) {
     case 'text':
       // 400 "The text field in the ContentBlock object … is blank."
@@ -314,10 +247,9 @@ function encodePart(part: Part, context: Context): Wire | undefined {
     case 'image':
       return encodeImage(part)
     case 'file':
-      return encodeDocument(part)
+      return encodeDocument(part, context)
     case 'audio':
-      warnings.push(dropped('messages', `A sound was replaced by the note "[sound not sent]".`))
-      return { text: '[sound not sent]' }
+      return { text: notSent(context, 'sound') }
     case 'reasoning':
       return encodeReasoning(part, context)
     case 'tool-call':
@@ -325,47 +257,38 @@ function encodePart(part: Part, context: Context): Wire | undefined {
         toolUse: { toolUseId: ids.call(part.id), name: names.toWire(part.name), input: argsObject(part) },
       }
     case 'tool-result': {
-      const content = partsOf(part.content).flatMap((piece): Wire[] => {
-        if (piece.type !== 'text' && piece.type !== 'image' && piece.type !== 'file') {
-          warnings.push(dropped('messages', `A ${piece.type} part of a tool result was left out.`))
-          return []
-        }
-        const block = encodePart(piece, context)
-        return block === undefined ? [] : [block]
-      })
+      const content = resultBlocks(part, context, (piece) => encodePart(piece, context))
       // Neither no content nor blank text is accepted.
       if (content.length === 0) content.push({ json: {} })
-      const status = part.isError === true ? 'error' : undefined
-      return { toolResult: { toolUseId: ids.result(part.id), content, status } }
+      return {
+        toolResult: {
+          toolUseId: ids.result(part.id),
+          content,
+          status: part.isError === true ? 'error' : undefined,
+        },
+      }
     }
     case 'provider':
       if (part.provider === BEDROCK) return { ...asRecord(part.value) }
-      warnings.push(dropped('messages', `A ${part.provider} part was left out.`))
+      leftOut(context, `A ${part.provider} part`)
       return undefined
   }
 }
 
-function encodeReasoning(
-  part: Part & { type: 'reasoning' },
-  { warnings, claude }: Context,
-): Wire | undefined {
-  if (isForeign(part.origin, claude ? [BEDROCK, ANTHROPIC] : [BEDROCK])) {
-    warnings.push(dropped('messages', `Reasoning of ${part.origin?.provider} was left out.`))
-    return undefined
-  }
-  if (part.redacted === true) {
+function encodeReasoning(part: Part & { type: 'reasoning' }, context: Context): Block | undefined {
+  const { origin, text, signature, encrypted } = part
+  if (isForeign(origin, context.claude ? [BEDROCK, ANTHROPIC] : [BEDROCK])) {
+    leftOut(context, `Reasoning of ${origin?.provider}`)
+  } else if (part.redacted === true) {
     // Bedrock wraps Anthropic's text once more in base64.
-    const wrapped = part.origin?.provider === ANTHROPIC ? btoa(part.encrypted ?? '') : part.encrypted
+    const wrapped = origin?.provider === ANTHROPIC ? btoa(encrypted ?? '') : encrypted
     return { reasoningContent: { redactedContent: wrapped } }
-  }
-  if (part.signature === undefined) {
-    warnings.push(dropped('messages', 'Reasoning without a signature was left out.'))
-    return undefined
-  }
-  return { reasoningContent: { reasoningText: { text: part.text, signature: part.signature } } }
+  } else if (signature === undefined) leftOut(context, 'Reasoning without a signature')
+  else return { reasoningContent: { reasoningText: { text, signature } } }
+  return undefined
 }
 
-function encodeImage(part: ImagePart): Wire {
+function encodeImage(part: ImagePart): Block {
   const media = fromDataUrl(part)
   if (media.data === undefined)
     return { image: { format: formatOfName(media.url), source: s3(media.url, 'an image') } }
@@ -386,32 +309,45 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
   'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': 'xlsx',
 }
 
-function encodeDocument(part: FilePart): Wire {
-  const media = fromDataUrl(part)
-  const name = documentName(part.name)
-  if (media.data === undefined) {
-    return { document: { format: formatOfName(media.url), name, source: s3(media.url, 'a file') } }
+function encodeDocument(part: FilePart, { documents }: Context): Block {
+  const { url, data, mediaType } = fromDataUrl(part)
+  const name = documentName(part.name, documents)
+  if (data === undefined) {
+    return { document: { format: formatOfName(url), name, source: s3(url, 'a file') } }
   }
-  const format = Object.hasOwn(DOCUMENTS, media.mediaType)
-    ? DOCUMENTS[media.mediaType]
-    : media.mediaType.startsWith('text/')
-      ? 'txt'
-      : undefined
-  if (format === undefined) throw notMedia(BEDROCK, `a file of type ${media.mediaType}`)
-  return { document: { format, name, source: { bytes: base64Of(media.data) } } }
+  const format = own(DOCUMENTS, mediaType) ?? (mediaType.startsWith('text/') ? 'txt' : undefined)
+  if (format === undefined) throw notMedia(BEDROCK, `a file of type ${mediaType}`)
+  return { document: { format, name, source: { bytes: base64Of(data) } } }
 }
 
-/** Letters, digits, single spaces, hyphens, parentheses and square brackets; anything else is a validation error. */
-function documentName(name = 'document'): string {
-  const plain = name
-    .replace(/[^a-zA-Z0-9\s()[\]-]/g, '-')
-    .replace(/\s+/g, ' ')
-    .trim()
-  return plain === '' ? 'document' : plain.slice(0, 200)
+/** Longest name of a document. API reference, DocumentBlock (2026-11). */
+const MAX_NAME = 200
+
+/**
+ * Letters, digits, single spaces, hyphens, parentheses and square brackets; anything else is a validation error. So is
+ * a name that two documents of one request share: 400 "Messages cannot contain documents with duplicate document
+ * names" (2025-09). The second `report` is `report (2)`, the same one in every turn that follows, which a cached prefix
+ * needs.
+ */
+function documentName(given = '', taken: Set<string>): string {
+  const plain =
+    given
+      .replace(/[^a-zA-Z0-9\s()[\]-]/g, '-')
+      .replace(/\s+/g, ' ')
+      .trim()
+      .slice(0, MAX_NAME)
+      .trimEnd() || 'document'
+  let name = plain
+  for (let n = 2; taken.has(name); n++) {
+    const suffix = ` (${n})`
+    name = plain.slice(0, MAX_NAME - suffix.length).trimEnd() + suffix
+  }
+  taken.add(name)
+  return name
 }
 
 /** @throws LlmError `invalid-request` for addresses that Bedrock does not fetch: all but S3. */
-function s3(url: string | undefined, what: string): Wire {
+function s3(url: string | undefined, what: string): Block {
   if (url?.startsWith('s3://') === true) return { s3Location: { uri: url } }
   throw notMedia(BEDROCK, `${what} by address or file id; pass its bytes, or an s3:// address`)
 }

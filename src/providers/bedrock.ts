@@ -6,7 +6,7 @@
  * Not here: where credentials come from (profiles, roles, metadata servers each have their own ways: pass a function).
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type { AuthorizeContext, FailedResponse, HttpRequest, Provider } from '../provider.ts'
 import { createAwsFrameDecoder } from '../wire/aws-frames.ts'
 import { createSigner } from '../wire/sigv4.ts'
@@ -14,10 +14,12 @@ import type { AwsCredentials, Signer } from '../wire/sigv4.ts'
 import { encodeMessages } from './anthropic-encode.ts'
 import { createConverseDecoder, decodeConverse } from './bedrock-decode.ts'
 import { BEDROCK, encodeConverse } from './bedrock-encode.ts'
-import { asArray, asCount, asString, endpoint, hostPart, jsonBody, own, pathSegment } from './body.ts'
+import { endpoint, hostPart, jsonBody, pathSegment } from './body.ts'
+import { acceptFor, httpRequest, modelPage, tokenCount } from './envelope.ts'
 import { httpError } from './errors.ts'
 import { keyAuthorize } from './key.ts'
 import type { ApiKey } from './key.ts'
+import { fault } from './notes.ts'
 
 /** Fetches credentials; `refresh` is true once, after the last ones were refused: a cache must be passed by. */
 export type AwsCredentialsSource = (options: { refresh: boolean }) => AwsCredentials | Promise<AwsCredentials>
@@ -68,21 +70,15 @@ export function bedrock(options: BedrockOptions = {}): Provider {
   const base = (service: string): string => {
     if (options.baseURL !== undefined) return options.baseURL
     if (region === undefined) {
-      throw new LlmError({
-        kind: 'config',
-        provider: BEDROCK,
-        phase: 'encode',
-        message: 'Bedrock has an address per region: pass region, e.g. "us-east-1".',
-      })
+      throw fault(
+        'config',
+        BEDROCK,
+        'encode',
+        'Bedrock has an address per region: pass region, e.g. "us-east-1".',
+      )
     }
     return `https://${service}.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
   }
-  const http = (url: string, accept: string, body?: string): HttpRequest => ({
-    method: body === undefined ? 'GET' : 'POST',
-    url,
-    headers: { accept, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body }),
-  })
   const operation = (model: string, name: string): string =>
     endpoint(base('bedrock-runtime'), `model/${pathSegment(model)}/${name}`, BEDROCK)
 
@@ -118,31 +114,34 @@ export function bedrock(options: BedrockOptions = {}): Provider {
     name: BEDROCK,
     framing: 'aws',
     encode(request) {
-      const accept = request.stream ? 'application/vnd.amazon.eventstream' : 'application/json'
+      const { model, stream } = request
+      const own = { ...acceptFor(request, 'application/vnd.amazon.eventstream'), ...headers }
       if (api === 'converse') {
         const { body, warnings } = encodeConverse(request)
-        const url = operation(request.model, request.stream ? 'converse-stream' : 'converse')
-        return { ...http(url, accept, jsonBody(body, request.body)), warnings }
+        const url = operation(model, stream ? 'converse-stream' : 'converse')
+        return httpRequest(url, own, jsonBody(body, request.body), warnings)
       }
       const { body, betas, warnings } = encodeMessages(request, CLAUDE)
       const { model: _, ...rest } = body
-      const flags = betas.length === 0 ? {} : { anthropic_beta: betas }
-      const url = operation(request.model, request.stream ? 'invoke-with-response-stream' : 'invoke')
-      const full = { anthropic_version: ANTHROPIC_VERSION, ...flags, ...rest }
-      return { ...http(url, accept, jsonBody(full, request.body)), warnings }
+      const url = operation(model, stream ? 'invoke-with-response-stream' : 'invoke')
+      const full = {
+        anthropic_version: ANTHROPIC_VERSION,
+        anthropic_beta: betas.length === 0 ? undefined : betas,
+        ...rest,
+      }
+      return httpRequest(url, own, jsonBody(full, request.body), warnings)
     },
     async authorize(request, context) {
       if (context.apiKey === undefined && apiKey === undefined && credentials !== undefined) {
         return sign(request, context, credentials)
       }
       if (context.apiKey === undefined && apiKey === undefined) {
-        throw new LlmError({
-          kind: 'config',
-          provider: BEDROCK,
-          phase: 'authorize',
-          message:
-            'Bedrock needs an API key or a key pair: pass apiKey, set AWS_BEARER_TOKEN_BEDROCK, or pass credentials.',
-        })
+        throw fault(
+          'config',
+          BEDROCK,
+          'authorize',
+          'Bedrock needs an API key or a key pair: pass apiKey, set AWS_BEARER_TOKEN_BEDROCK, or pass credentials.',
+        )
       }
       return withKey(request, context)
     },
@@ -154,24 +153,14 @@ export function bedrock(options: BedrockOptions = {}): Provider {
       encode(request) {
         const { messages, system, toolConfig } = encodeConverse(request).body
         const input = { converse: { messages, system, toolConfig } }
-        return http(operation(request.model, 'count-tokens'), 'application/json', jsonBody({ input }))
+        return httpRequest(operation(request.model, 'count-tokens'), headers, jsonBody({ input }))
       },
-      decode(json) {
-        const count = asCount(own(json, 'inputTokens'))
-        if (count !== undefined) return count
-        throw new LlmError({
-          kind: 'protocol',
-          provider: BEDROCK,
-          message: `The token count is missing in the answer of ${BEDROCK}.`,
-        })
-      },
+      decode: (json) => tokenCount(json, 'inputTokens', BEDROCK),
     },
     listModels: {
       // The catalogue stands at the control plane, a host of its own.
-      encode: () => http(endpoint(base('bedrock'), 'foundation-models', BEDROCK), 'application/json'),
-      decode: (json) => ({
-        models: asArray(own(json, 'modelSummaries')).flatMap((row) => asString(own(row, 'modelId')) ?? []),
-      }),
+      encode: () => httpRequest(endpoint(base('bedrock'), 'foundation-models', BEDROCK), headers),
+      decode: (json) => modelPage(json, 'modelSummaries', 'modelId'),
     },
   }
 }

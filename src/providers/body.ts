@@ -7,7 +7,7 @@
  */
 
 import { LlmError } from '../errors.ts'
-import type { Message, Origin, Part, Request, Warning } from '../types.ts'
+import type { Message, Origin, Part, Request } from '../types.ts'
 
 // -------------------------------------------------------------------------------------------------- URLs
 
@@ -148,18 +148,14 @@ export function parseFrameJson(data: string, provider: string): unknown {
 
 // -------------------------------------------------------------------------------- reading unknown objects
 
-/** The value when it is a JSON object, not an array. */
-export function asRecord(value: unknown): Record<string, unknown> | undefined {
+/** True for a JSON object, not an array. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined
 }
 
-/** The own property, or undefined: what a polluted prototype offers is not read. */
-export function own(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined
+/** The value when it is a JSON object, not an array. */
+export function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return isRecord(value) ? value : undefined
 }
 
 /** The value when it is an array, otherwise an empty one. */
@@ -174,12 +170,48 @@ export function asString(value: unknown): string | undefined {
 
 /** The value when it is a finite number. */
 export function asNumber(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+  return Number.isFinite(value) ? (value as number) : undefined
 }
 
 /** The value when it can be a number of tokens: finite, not negative. Fault row 81. */
 export function asCount(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+  return (asNumber(value) ?? -1) < 0 ? undefined : (value as number)
+}
+
+/** The own property, or undefined: what a polluted prototype offers is not read. */
+export function own(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
+}
+
+// The own property when it is of the type asked for.
+export const recordIn = (value: unknown, key: string): Record<string, unknown> | undefined =>
+  asRecord(own(value, key))
+export const listIn = (value: unknown, key: string): readonly unknown[] => asArray(own(value, key))
+export const stringIn = (value: unknown, key: string): string | undefined => asString(own(value, key))
+export const numberIn = (value: unknown, key: string): number | undefined => asNumber(own(value, key))
+export const countIn = (value: unknown, key: string): number | undefined => asCount(own(value, key))
+
+/** Some fields of an object, named between blanks, as far as they are there and not null. */
+export function pick(value: unknown, names: string): Record<string, unknown> {
+  const entries = names.split(' ').map((name) => [name, own(value, name)] as const)
+  return Object.fromEntries(entries.filter(([, field]) => field != null))
+}
+
+/** The object without its undefined fields: what `exactOptionalPropertyTypes` does not take, and JSON does not show. */
+export function defined<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>
+}
+
+/** The type of {@link defined}: a field that may be undefined is a field that may be absent. */
+export type Defined<T> = {
+  [K in keyof T as undefined extends T[K] ? never : K]: T[K]
+} & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> }
+
+/** Whether a word stands in a list of words between blanks. */
+export function listed(words: string, word: string): boolean {
+  return ` ${words} `.includes(` ${word} `)
 }
 
 /** The sum of the counts that were reported; undefined when none was. */
@@ -187,6 +219,11 @@ export function sumCounts(...counts: (number | undefined)[]): number | undefined
   let sum: number | undefined
   for (const count of counts) if (count !== undefined) sum = (sum ?? 0) + count
   return sum
+}
+
+/** Input and output together, where both were reported. */
+export function totalOf(input: number | undefined, output: number | undefined): number | undefined {
+  return input === undefined || output === undefined ? undefined : input + output
 }
 
 // -------------------------------------------------------------------------------------- message pieces
@@ -252,18 +289,4 @@ export function isForeign(origin: Origin | undefined, names: readonly string[]):
 /** Arguments that are not JSON, as the object some APIs insist on. */
 export function invalidArgsObject(raw: string): { INVALID_JSON: string } {
   return { INVALID_JSON: raw }
-}
-
-/** An option the provider has no field for. */
-export function unsupported(field: string, provider: string, detail?: string): Warning {
-  return {
-    code: 'unsupported',
-    field,
-    message: `${provider} has no equivalent of ${field}; it was not sent${detail === undefined ? '' : `: ${detail}`}.`,
-  }
-}
-
-/** A piece of history that could not go along. */
-export function dropped(field: string, message: string): Warning {
-  return { code: 'dropped', field, message }
 }

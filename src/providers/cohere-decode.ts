@@ -7,12 +7,24 @@
  * Spec: https://docs.cohere.com/reference/chat-stream, https://docs.cohere.com/docs/citations
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type { Decoder } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { FinishReason, Request, Source, StreamEvent, TokenLogprob, Usage } from '../types.ts'
-import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import {
+  asNumber,
+  asRecord,
+  countIn,
+  defined,
+  listIn,
+  numberIn,
+  own,
+  recordIn,
+  stringIn,
+  totalOf,
+} from './body.ts'
 import { streamError } from './errors.ts'
+import { interrupted, protocol } from './notes.ts'
 
 type Wire = Record<string, unknown>
 
@@ -20,14 +32,14 @@ type Wire = Record<string, unknown>
 export const COHERE = 'cohere'
 
 /** docs.cohere.com/reference/chat (v2), and the ones that v1 has besides. ERROR and TIMEOUT are failures, below. */
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = /* @__PURE__ */ new Map<string, FinishReason>([
-  ['COMPLETE', 'stop'],
-  ['STOP_SEQUENCE', 'stop'],
-  ['MAX_TOKENS', 'length'],
-  ['ERROR_LIMIT', 'length'],
-  ['TOOL_CALL', 'tool-calls'],
-  ['ERROR_TOXIC', 'content-filter'],
-])
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  COMPLETE: 'stop',
+  STOP_SEQUENCE: 'stop',
+  MAX_TOKENS: 'length',
+  ERROR_LIMIT: 'length',
+  TOOL_CALL: 'tool-calls',
+  ERROR_TOXIC: 'content-filter',
+}
 
 /** A whole body as the events it would have been. */
 export function bodyEvents(json: unknown): unknown[] {
@@ -37,16 +49,14 @@ export function bodyEvents(json: unknown): unknown[] {
   return [
     { type: 'message-start', id: own(json, 'id') },
     delta('tool-plan-delta', 0, { tool_plan: own(message, 'tool_plan') }),
-    ...asArray(own(message, 'content')).map((content, index) => ({
+    ...listIn(message, 'content').map((content, index) => ({
       ...delta('content-start', index, { content }),
       logprobs: own(content, 'type') === 'text' ? own(json, 'logprobs') : undefined,
     })),
-    ...asArray(own(message, 'tool_calls')).map((call, index) =>
+    ...listIn(message, 'tool_calls').map((call, index) =>
       delta('tool-call-start', index, { tool_calls: call }),
     ),
-    ...asArray(own(message, 'citations')).map((citations, index) =>
-      delta('citation-start', index, { citations }),
-    ),
+    ...listIn(message, 'citations').map((citations, index) => delta('citation-start', index, { citations })),
     { type: 'message-end', delta: { finish_reason: own(json, 'finish_reason'), usage: own(json, 'usage') } },
   ]
 }
@@ -131,20 +141,20 @@ export function createAnswer(request: Request | undefined): CohereAnswer {
     push(value) {
       const out: StreamEvent[] = []
       const event = asRecord(value)
-      const type = asString(own(event, 'type'))
+      const type = stringIn(event, 'type')
       // An error that came with a 200 has no type: { id, message }.
       if (event === undefined || (type === undefined && own(event, 'message') === undefined))
-        throw notAnEvent()
+        throw protocol(COHERE, 'sent something that is neither an event nor an answer')
       if (type === undefined || type === 'error') throw streamError({ provider: COHERE, error: event })
       if (!started) {
         started = true
-        const id = asString(own(event, 'id')) || undefined
+        const id = stringIn(event, 'id') || undefined
         const model = request?.model ?? ''
-        out.push({ type: 'start', provider: COHERE, model, ...(id === undefined ? {} : { id }) })
+        out.push(defined({ type: 'start' as const, provider: COHERE, model, id }))
       }
       const delta = own(event, 'delta')
       const message = own(delta, 'message')
-      const index = asNumber(own(event, 'index')) ?? 0
+      const index = numberIn(event, 'index') ?? 0
       const logprobs = readLogprobs(own(event, 'logprobs'))
       if (type === 'content-start' || type === 'content-delta')
         content(index, own(message, 'content'), out, logprobs)
@@ -164,10 +174,10 @@ export function createAnswer(request: Request | undefined): CohereAnswer {
       } else if (type === 'tool-call-end') toolCalls.close(index, out)
       else if (type === 'citation-start') citations.push(readCitation(own(message, 'citations')))
       else if (type === 'message-end') {
-        const usage = asRecord(own(delta, 'usage'))
+        const usage = recordIn(delta, 'usage')
         if (usage !== undefined) raw.usage = usage
         raw.finish = delta
-        finish = asString(own(delta, 'finish_reason')) ?? ''
+        finish = stringIn(delta, 'finish_reason') ?? ''
         const failed = own(delta, 'error')
         if (finish === 'ERROR' || finish === 'TIMEOUT' || typeof failed === 'string')
           throw failure(finish, failed)
@@ -178,14 +188,9 @@ export function createAnswer(request: Request | undefined): CohereAnswer {
     },
     end() {
       if (finish === undefined) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider: COHERE,
-          phase: 'stream',
-          message: `The stream of ${COHERE} ended before message-end.`,
-        })
+        throw interrupted(COHERE, 'message-end')
       }
-      const reason = FINISH_REASONS.get(finish) ?? 'unknown'
+      const reason = (own(FINISH_REASONS, finish) ?? 'unknown') as FinishReason
       const open = reason === 'stop' || reason === 'unknown'
       const finishReason = open && toolCalls.count > 0 ? 'tool-calls' : reason
       const rawFinishReason = finish === '' ? undefined : finish
@@ -202,38 +207,28 @@ export function createAnswer(request: Request | undefined): CohereAnswer {
   }
 }
 
-function notAnEvent(): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider: COHERE,
-    phase: 'stream',
-    message: `${COHERE} sent something that is neither an event nor an answer.`,
-  })
-}
-
 /**
  * `tokens` is what the model saw and wrote; `billed_units` is another, smaller count (135 against 1,645 recorded).
  * `cached_tokens` lies inside `tokens.input_tokens`.
  */
 function readUsage(usage: unknown): Usage {
   const tokens = own(usage, 'tokens') ?? own(usage, 'billed_units')
-  const inputTokens = asCount(own(tokens, 'input_tokens'))
-  const outputTokens = asCount(own(tokens, 'output_tokens'))
-  const both = inputTokens !== undefined && outputTokens !== undefined
+  const inputTokens = countIn(tokens, 'input_tokens')
+  const outputTokens = countIn(tokens, 'output_tokens')
   return {
     inputTokens,
     outputTokens,
-    totalTokens: both ? sumCounts(inputTokens, outputTokens) : undefined,
-    cachedInputTokens: asCount(own(usage, 'cached_tokens')),
-    reasoningTokens: asCount(own(tokens, 'reasoning_tokens')),
+    totalTokens: totalOf(inputTokens, outputTokens),
+    cachedInputTokens: countIn(usage, 'cached_tokens'),
+    reasoningTokens: countIn(tokens, 'reasoning_tokens'),
   }
 }
 
 /** One text for one or more tokens: their probabilities multiply. */
 function readLogprobs(value: unknown): TokenLogprob[] | undefined {
   const logprobs = (Array.isArray(value) ? value : [value]).flatMap((item) => {
-    const token = asString(own(item, 'text'))
-    const each = asArray(own(item, 'logprobs')).flatMap((one) => asNumber(one) ?? [])
+    const token = stringIn(item, 'text')
+    const each = listIn(item, 'logprobs').flatMap((one) => asNumber(one) ?? [])
     return token === undefined || each.length === 0
       ? []
       : { token, logprob: each.reduce((sum, one) => sum + one, 0) }
@@ -244,28 +239,23 @@ function readLogprobs(value: unknown): TokenLogprob[] | undefined {
 function readCitation(citation: unknown): Citation {
   const plan = own(citation, 'type') === 'PLAN'
   return {
-    contentIndex: plan ? -1 : (asCount(own(citation, 'content_index')) ?? 0),
-    start: asCount(own(citation, 'start')),
-    end: asCount(own(citation, 'end')),
-    text: asString(own(citation, 'text')),
-    sources: asArray(own(citation, 'sources')).flatMap((source) => readSource(source)),
+    contentIndex: plan ? -1 : (countIn(citation, 'content_index') ?? 0),
+    start: countIn(citation, 'start'),
+    end: countIn(citation, 'end'),
+    text: stringIn(citation, 'text'),
+    sources: listIn(citation, 'sources').flatMap((source) => readSource(source)),
   }
 }
 
 /** `{ type: 'document', id, document: { title, url, text } }` or `{ type: 'tool', id, tool_output }`. */
 function readSource(source: unknown): Source[] {
   const document = own(source, 'document') ?? own(source, 'tool_output')
-  const id = asString(own(source, 'id'))
-  const url = asString(own(document, 'url'))
-  const title = asString(own(document, 'title'))
-  if (id === undefined && url === undefined && title === undefined) return []
-  return [
-    {
-      ...(id === undefined ? {} : { id }),
-      ...(url === undefined ? {} : { url }),
-      ...(title === undefined ? {} : { title }),
-    },
-  ]
+  const found = defined({
+    id: stringIn(source, 'id'),
+    url: stringIn(document, 'url'),
+    title: stringIn(document, 'title'),
+  })
+  return Object.keys(found).length === 0 ? [] : [found]
 }
 
 /** The sources at their place. Offsets count characters; where that is not UTF-16 units, the cited text decides. */

@@ -8,7 +8,7 @@
  */
 
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, endpoint, jsonBody, own } from './body.ts'
+import { endpoint, jsonBody, own, countIn, listIn } from './body.ts'
 import type { CohereOptions } from './cohere.ts'
 import { httpError } from './errors.ts'
 import { keyAuthorize } from './key.ts'
@@ -59,8 +59,8 @@ export function cohereEmbeddings(options: CohereOptions = {}): EmbeddingProvider
     decode(json) {
       const billed = own(own(json, 'meta'), 'billed_units')
       return {
-        rows: floatRows(asArray(own(own(json, 'embeddings'), 'float')), name),
-        usage: { inputTokens: asCount(own(billed, 'input_tokens')) },
+        rows: floatRows(listIn(own(json, 'embeddings'), 'float'), name),
+        usage: { inputTokens: countIn(billed, 'input_tokens') },
       }
     },
     error: (response) => httpError({ provider: name, response }),

@@ -7,15 +7,11 @@
  * Spec: https://docs.cohere.com/reference/chat-stream, https://docs.cohere.com/docs/citations
  */
 
-import { LlmError } from '../errors.ts'
-import type { HttpRequest, Provider } from '../provider.ts'
-import type { Message, Part, Reasoning, Request, Warning } from '../types.ts'
+import type { Provider } from '../provider.ts'
+import type { ImagePart, Message, Part, Reasoning, Request, Warning } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
 import {
-  asArray,
-  asString,
-  base64Of,
-  dropped,
+  defined,
   endpoint,
   isForeign,
   jsonBody,
@@ -24,13 +20,14 @@ import {
   parseFrameJson,
   partsOf,
   textOf,
-  unsupported,
 } from './body.ts'
 import { bodyEvents, COHERE, createAnswer } from './cohere-decode.ts'
+import { acceptFor, httpRequest, modelPage } from './envelope.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
-import { fromDataUrl, notMedia } from './media.ts'
-import { argsObject, isDefinition, objectSchema } from './tool-names.ts'
+import { imageUrl } from './media.ts'
+import { leftOut, type Notes, notSent, protocol, unsupported } from './notes.ts'
+import { argsObject, wireTools } from './tool-names.ts'
 
 /** The embedding half, a codec of its own: a program that only chats does not ship it. */
 export { cohereEmbeddings } from './cohere-embeddings.ts'
@@ -53,26 +50,15 @@ export interface CohereOptions {
  * @throws LlmError from the methods of the codec only; see {@link Provider}.
  */
 export function cohere(options: CohereOptions = {}): Provider {
-  const { baseURL = 'https://api.cohere.com', headers: extra, apiKey } = options
+  const { baseURL = 'https://api.cohere.com', headers, apiKey } = options
   const url = (path: string): string => endpoint(baseURL, path, COHERE)
-  const headers = (accept: string): Record<string, string> => ({
-    'content-type': 'application/json',
-    accept,
-    ...extra,
-  })
   return {
     name: COHERE,
     framing: 'sse',
     encode(request) {
       const warnings: Warning[] = []
-      const body = encodeBody(request, warnings)
-      const http: HttpRequest = {
-        method: 'POST',
-        url: url('v2/chat'),
-        headers: headers(request.stream ? 'text/event-stream' : 'application/json'),
-        body: jsonBody(body, request.body),
-      }
-      return warnings.length === 0 ? http : { ...http, warnings }
+      const body = jsonBody(encodeBody(request, { provider: COHERE, warnings }), request.body)
+      return httpRequest(url('v2/chat'), { ...acceptFor(request), ...headers }, body, warnings)
     },
     authorize: keyAuthorize({
       provider: COHERE,
@@ -106,40 +92,25 @@ export function cohere(options: CohereOptions = {}): Provider {
     },
     error: (response) => httpError({ provider: COHERE, response }),
     countTokens: {
-      encode: (request) => ({
-        method: 'POST',
-        url: url('v1/tokenize'),
-        headers: headers('application/json'),
-        body: jsonBody({
-          model: request.model,
-          text: [request.system ?? '', ...request.messages.map(({ content }) => textOf(content))]
-            .join('\n')
-            .trim(),
-        }),
-      }),
+      encode({ model, system = '', messages }) {
+        const text = [system, ...messages.map(({ content }) => textOf(content))].join('\n').trim()
+        return httpRequest(url('v1/tokenize'), headers, jsonBody({ model, text }))
+      },
       decode(json) {
         const tokens = own(json, 'tokens')
         if (Array.isArray(tokens)) return tokens.length
-        throw new LlmError({
-          kind: 'protocol',
-          provider: COHERE,
-          message: `${COHERE} tokenized without answering tokens.`,
-        })
+        throw protocol(COHERE, 'tokenized without answering tokens')
       },
     },
     listModels: {
-      encode: (cursor) => ({
-        method: 'GET',
-        url: url(
-          `v1/models?endpoint=chat&page_size=1000${cursor === undefined ? '' : `&page_token=${encodeURIComponent(cursor)}`}`,
+      encode: (cursor) =>
+        httpRequest(
+          url(
+            `v1/models?endpoint=chat&page_size=1000${cursor === undefined ? '' : `&page_token=${encodeURIComponent(cursor)}`}`,
+          ),
+          headers,
         ),
-        headers: { accept: 'application/json', ...extra },
-      }),
-      decode(json) {
-        const models = asArray(own(json, 'models')).flatMap((model) => asString(own(model, 'name')) ?? [])
-        const cursor = asString(own(json, 'next_page_token'))
-        return cursor === undefined || cursor === '' ? { models } : { models, cursor }
-      },
+      decode: (json) => modelPage(json, 'models', 'name', own(json, 'next_page_token')),
     },
   }
 }
@@ -155,19 +126,22 @@ const BUDGETS: Readonly<Partial<Record<Extract<Reasoning, string>, number>>> = {
   medium: 8192,
 }
 
-function encodeBody(request: Request, warnings: Warning[]): Wire {
-  const { reasoning, schema } = request
-  if (request.parallelToolCalls !== undefined) warnings.push(unsupported('parallelToolCalls', COHERE))
+function encodeBody(request: Request, notes: Notes): Wire {
+  const { reasoning, schema, logprobs } = request
+  if (request.parallelToolCalls !== undefined) unsupported(notes, 'parallelToolCalls')
   if (request.promptCache !== undefined) {
-    warnings.push(unsupported('promptCache', COHERE, 'prefixes are cached by themselves'))
+    unsupported(notes, 'promptCache', 'prefixes are cached by themselves')
   }
-  if (typeof request.logprobs === 'number') {
-    warnings.push(unsupported('logprobs', COHERE, 'the chosen tokens only, without alternatives'))
+  if (typeof logprobs === 'number') {
+    unsupported(notes, 'logprobs', 'the chosen tokens only, without alternatives')
   }
-  const tools = encodeTools(request, warnings)
+  const tools = wireTools(request, notes, ({ name, description }, parameters) => ({
+    type: 'function',
+    function: { name, description, parameters },
+  }))
   return {
     model: request.model,
-    messages: encodeMessages(request, warnings),
+    messages: encodeMessages(request, notes),
     stream: request.stream,
     max_tokens: request.maxTokens,
     temperature: request.temperature,
@@ -177,11 +151,10 @@ function encodeBody(request: Request, warnings: Warning[]): Wire {
     seed: request.seed,
     presence_penalty: request.presencePenalty,
     frequency_penalty: request.frequencyPenalty,
-    logprobs: request.logprobs === undefined || request.logprobs === false ? undefined : true,
+    logprobs: logprobs === undefined || logprobs === false ? undefined : true,
     response_format: schema === undefined ? undefined : { type: 'json_object', json_schema: schema },
     thinking: reasoning === undefined ? undefined : encodeThinking(reasoning),
-    tools,
-    tool_choice: tools === undefined ? undefined : encodeChoice(request, warnings),
+    ...(tools.length === 0 ? {} : { tools, tool_choice: encodeChoice(request, notes) }),
   }
 }
 
@@ -193,90 +166,60 @@ function encodeThinking(reasoning: Reasoning): Wire {
   }
 }
 
-function encodeTools(request: Request, warnings: Warning[]): unknown[] | undefined {
-  const encoded: unknown[] = []
-  for (const tool of request.tools ?? []) {
-    if (isDefinition(tool)) {
-      const { name, description } = tool
-      const parameters = objectSchema(tool, COHERE)
-      encoded.push({ type: 'function', function: { name, description, parameters } })
-    } else if (tool.provider === COHERE) encoded.push(tool.value)
-    else
-      warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${COHERE} and was left out.`))
+function encodeChoice({ toolChoice }: Request, notes: Notes): string | undefined {
+  if (typeof toolChoice === 'object') {
+    unsupported(notes, 'toolChoice', 'one tool cannot be named, so any tool was required')
+    return 'REQUIRED'
   }
-  return encoded.length === 0 ? undefined : encoded
+  return toolChoice === 'auto' ? undefined : toolChoice?.toUpperCase()
 }
 
-function encodeChoice({ toolChoice }: Request, warnings: Warning[]): string | undefined {
-  if (toolChoice === 'required') return 'REQUIRED'
-  if (toolChoice === 'none') return 'NONE'
-  if (typeof toolChoice !== 'object') return undefined
-  warnings.push(unsupported('toolChoice', COHERE, 'one tool cannot be named, so any tool was required'))
-  return 'REQUIRED'
+function encodeMessages({ system, messages }: Request, notes: Notes): Wire[] {
+  const encoded = messages.flatMap((message) =>
+    message.role === 'assistant' ? encodeAssistant(message, notes) : encodeUser(message, notes),
+  )
+  return system?.trim() ? [{ role: 'system', content: system }, ...encoded] : encoded
 }
 
-function encodeMessages(request: Request, warnings: Warning[]): Wire[] {
-  const encoded: Wire[] = []
-  if (request.system !== undefined && request.system.trim() !== '') {
-    encoded.push({ role: 'system', content: request.system })
-  }
-  for (const message of request.messages) {
-    if (message.role === 'assistant') encoded.push(...encodeAssistant(message, warnings))
-    else encoded.push(...encodeUser(message, warnings))
-  }
-  return encoded
+/** One text is a string. */
+function contentOf(blocks: Wire[]): unknown {
+  return blocks.length === 1 && blocks[0]?.['type'] === 'text' ? blocks[0]['text'] : blocks
 }
 
 /** System and user turns, and tool results, of which each is a message of its own. */
-function encodeUser({ role, content }: Message, warnings: Warning[]): Wire[] {
+function encodeUser({ role, content }: Message, notes: Notes): Wire[] {
   const results: Wire[] = []
   const blocks: Wire[] = []
   for (const part of partsOf(content)) {
     if (part.type === 'tool-result') {
-      const text = partsOf(part.content).map((piece) => textOfPiece(piece, warnings))
+      const text = partsOf(part.content).map((piece) => textOfPiece(piece, notes))
       // There is no error flag; the model has to read it.
       const answer = `${part.isError === true ? 'Error: ' : ''}${text.join('')}`
       results.push({ role: 'tool', tool_call_id: part.id, content: answer })
     } else if (part.type === 'image' && part.fileId === undefined) blocks.push(encodeImage(part))
     else {
-      const text = textOfPiece(part, warnings)
+      const text = textOfPiece(part, notes)
       if (text.trim() !== '') blocks.push({ type: 'text', text })
     }
   }
   if (blocks.length === 0) return results
-  const onlyText = blocks.length === 1 && blocks[0]?.['type'] === 'text'
-  const whole = {
-    role: role === 'system' ? 'system' : 'user',
-    content: onlyText ? blocks[0]?.['text'] : blocks,
-  }
-  return [...results, whole]
+  return [...results, { role: role === 'system' ? role : 'user', content: contentOf(blocks) }]
 }
 
-function encodeImage(image: Part & { type: 'image' }): Wire {
-  const { data, url, mediaType, detail } = fromDataUrl(image)
-  if (mediaType !== undefined && !/^image\//i.test(mediaType))
-    throw notMedia(COHERE, `an image of type ${mediaType}`)
-  const source = data === undefined ? url : `data:${mediaType};base64,${base64Of(data)}`
-  return { type: 'image_url', image_url: { url: source, ...(detail === undefined ? {} : { detail }) } }
+function encodeImage(image: ImagePart): Wire {
+  const url = imageUrl(image, COHERE)
+  return { type: 'image_url', image_url: defined({ url, detail: image.detail }) }
 }
 
 /** Text; of anything else, images by file id among it, a note, so that neither the model nor the caller believes it was seen. */
-function textOfPiece(part: Part, warnings: Warning[]): string {
+function textOfPiece(part: Part, notes: Notes): string {
   if (part.type === 'text') return part.text
-  if (part.type === 'provider' || part.type === 'reasoning') {
-    warnings.push(dropped('messages', `A ${part.type} part cannot stand here at ${COHERE} and was left out.`))
-    return ''
-  }
-  warnings.push(
-    dropped(
-      'messages',
-      `${COHERE} takes no ${part.type} here: it was replaced by "[${part.type} not sent]".`,
-    ),
-  )
-  return `[${part.type} not sent]`
+  if (part.type !== 'provider' && part.type !== 'reasoning') return notSent(notes, part.type)
+  leftOut(notes, `A ${part.type} part`)
+  return ''
 }
 
-function encodeAssistant({ content }: Message, warnings: Warning[]): Wire[] {
+function encodeAssistant({ content }: Message, notes: Notes): Wire[] {
   const blocks: Wire[] = []
   const calls: Wire[] = []
   let plan = ''
@@ -284,31 +227,25 @@ function encodeAssistant({ content }: Message, warnings: Warning[]): Wire[] {
   for (const part of partsOf(content)) {
     if (part.type === 'text') text += part.text
     else if (part.type === 'reasoning') {
-      if (isForeign(part.origin, [COHERE])) {
-        warnings.push(
-          dropped('messages', `Reasoning of ${part.origin?.provider} was left out of the history.`),
-        )
-      } else if (part.origin?.['plan'] === true) plan += part.text
+      if (isForeign(part.origin, [COHERE])) leftOut(notes, `Reasoning of ${part.origin?.provider}`)
+      else if (part.origin?.['plan'] === true) plan += part.text
       else if (part.text.trim() !== '') blocks.push({ type: 'thinking', thinking: part.text })
     } else if (part.type === 'tool-call') {
       const call = { name: part.name, arguments: jsonText(argsObject(part)) }
       calls.push({ id: part.id, type: 'function', function: call })
-    } else text += textOfPiece(part, warnings)
+    } else text += textOfPiece(part, notes)
   }
   if (calls.length === 0) {
     if (`${plan}${text}`.trim() !== '') blocks.push({ type: 'text', text: plan + text })
-    if (blocks.length === 0) return []
-    const onlyText = blocks.length === 1 && blocks[0]?.['type'] === 'text'
-    return [{ role: 'assistant', content: onlyText ? blocks[0]?.['text'] : blocks }]
+    return blocks.length === 0 ? [] : [{ role: 'assistant', content: contentOf(blocks) }]
   }
-  // What a turn of calls says besides them is its plan here.
-  const said = [plan, text].filter((one) => one.trim() !== '').join('\n')
   return [
-    {
+    defined({
       role: 'assistant',
-      ...(blocks.length === 0 ? {} : { content: blocks }),
-      ...(said === '' ? {} : { tool_plan: said }),
+      content: blocks.length === 0 ? undefined : blocks,
+      // What a turn of calls says besides them is its plan here.
+      tool_plan: [plan, text].filter((one) => one.trim() !== '').join('\n') || undefined,
       tool_calls: calls,
-    },
+    }),
   ]
 }

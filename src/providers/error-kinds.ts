@@ -11,6 +11,7 @@
  */
 
 import type { ErrorKind } from '../errors.ts'
+import { listed } from './body.ts'
 
 /** Names that settle the kind wherever they stand. Written as `plainName` makes them. */
 const SPECIFIC: readonly (readonly [ErrorKind, string])[] = [
@@ -249,7 +250,7 @@ function lookup(
   names: readonly string[],
 ): ErrorKind | undefined {
   for (const name of names) {
-    const row = table.find(([, list]) => ` ${list} `.includes(` ${name} `))
+    const row = table.find(([, list]) => listed(list, name))
     if (row !== undefined) return row[0]
   }
   return undefined

@@ -10,7 +10,7 @@
 import { LlmError } from '../errors.ts'
 import type { ErrorKind } from '../errors.ts'
 import type { FailedResponse } from '../provider.ts'
-import { asArray, asNumber, asRecord, asString, own } from './body.ts'
+import { asRecord, asString, own, numberIn, stringIn, listIn } from './body.ts'
 import { kindOf } from './error-kinds.ts'
 
 /** Longest part of a provider's sentence that is kept, in UTF-16 units. */
@@ -198,7 +198,7 @@ function collect(value: unknown, facts: ErrorFacts, depth: number): void {
   if (body === undefined || depth > MAX_NESTING) return
   const nested = own(body, 'error')
   // Innermost names first: innererror, details and metadata tell more than the wrapper around them.
-  for (const detail of asArray(own(body, 'details'))) googleDetail(detail, facts)
+  for (const detail of listIn(body, 'details')) googleDetail(detail, facts)
   addName(facts, own(own(body, 'details'), 'error_code'))
   addName(facts, own(own(body, 'innererror'), 'code'))
   if (asRecord(nested) !== undefined || Array.isArray(nested)) {
@@ -215,11 +215,11 @@ function collect(value: unknown, facts: ErrorFacts, depth: number): void {
   for (const field of ['message', 'Message', 'detail', 'msg', 'errors', 'reason'] as const)
     sayAny(facts, own(body, field), depth)
   if (typeof nested === 'string') say(facts, nested)
-  const generation = asString(own(body, 'failed_generation'))
+  const generation = stringIn(body, 'failed_generation')
   if (generation !== undefined && generation !== '') facts.failedGeneration ??= generation
-  facts.requestId ??= asString(own(body, 'request_id')) ?? asString(own(body, 'requestId'))
+  facts.requestId ??= stringIn(body, 'request_id') ?? stringIn(body, 'requestId')
   for (const field of ['status_code', 'raw_status_code', 'status', 'code'] as const) {
-    const status = asNumber(own(body, field)) ?? Number(asString(own(body, field)))
+    const status = numberIn(body, field) ?? Number(stringIn(body, field))
     if (Number.isInteger(status) && status >= 400 && status < 600) facts.status ??= status
   }
 }
@@ -236,8 +236,8 @@ function sayAny(facts: ErrorFacts, value: unknown, depth: number): void {
   else if (Array.isArray(value)) {
     // FastAPI: [{ loc: ['body', 'messages'], msg: 'Field required', type: 'missing' }]
     for (const item of value.slice(0, 3)) {
-      const text = asString(own(item, 'msg')) ?? asString(own(item, 'message'))
-      const path = asArray(own(item, 'loc')).join('.')
+      const text = stringIn(item, 'msg') ?? stringIn(item, 'message')
+      const path = listIn(item, 'loc').join('.')
       if (text !== undefined) say(facts, path === '' ? text : `${path}: ${text}`)
       addName(facts, own(item, 'code'))
     }
@@ -259,14 +259,14 @@ function addName(facts: ErrorFacts, value: unknown): void {
 
 /** google.rpc: RetryInfo (the only place Gemini says how long to wait), QuotaFailure, ErrorInfo. */
 function googleDetail(detail: unknown, facts: ErrorFacts): void {
-  const type = asString(own(detail, '@type')) ?? ''
+  const type = stringIn(detail, '@type') ?? ''
   if (type.endsWith('RetryInfo')) {
-    const seconds = /^([\d.]+)s$/.exec(asString(own(detail, 'retryDelay')) ?? '')?.[1]
+    const seconds = /^([\d.]+)s$/.exec(stringIn(detail, 'retryDelay') ?? '')?.[1]
     if (seconds !== undefined) facts.retryAfterMs ??= Math.round(Number(seconds) * 1000)
   } else if (type.endsWith('QuotaFailure')) {
     // quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-    for (const violation of asArray(own(detail, 'violations'))) {
-      if (/per ?day/i.test(asString(own(violation, 'quotaId')) ?? '')) facts.perDay = true
+    for (const violation of listIn(detail, 'violations')) {
+      if (/per ?day/i.test(stringIn(violation, 'quotaId') ?? '')) facts.perDay = true
     }
   } else if (type.endsWith('ErrorInfo')) addName(facts, own(detail, 'reason'))
 }

@@ -9,7 +9,7 @@
  * Spec: https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling#streaming-fc
  */
 
-import { asArray, asString, own } from './body.ts'
+import { asArray, own, stringIn } from './body.ts'
 
 type Path = readonly (string | number)[]
 
@@ -111,7 +111,7 @@ export function createPartialArgs(): PartialArgs {
     push(partialArgs) {
       let text = ''
       for (const item of asArray(partialArgs)) {
-        const jsonPath = asString(own(item, 'jsonPath')) ?? ''
+        const jsonPath = stringIn(item, 'jsonPath') ?? ''
         const path = parsePath(jsonPath)
         const value = valueOf(item)
         const more = own(item, 'willContinue') === true

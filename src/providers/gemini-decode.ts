@@ -12,37 +12,31 @@ import { LlmError } from '../errors.ts'
 import type { Decoder } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { FinishReason, Origin, Part, Request, StreamEvent, TokenLogprob, Usage } from '../types.ts'
-import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import { asRecord, countIn, defined, listIn, listed, own, recordIn, stringIn, sumCounts } from './body.ts'
 import { streamError } from './errors.ts'
 import { createPartialArgs, type PartialArgs } from './gemini-args.ts'
-import { toolNames } from './gemini-encode.ts'
+import { geminiNames } from './gemini-encode.ts'
 import { groundingSources } from './gemini-sources.ts'
+import { interrupted, protocol } from './notes.ts'
+import { markCalls, readLogprob } from './parts.ts'
 import { isDefinition } from './tool-names.ts'
 
 /** Every reason documented or recorded; what is not here is `unknown`. https://ai.google.dev/api/generate-content#FinishReason */
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = /* @__PURE__ */ new Map<string, FinishReason>([
-  ['STOP', 'stop'],
-  ['MAX_TOKENS', 'length'],
-  ['CONTINUATION', 'length'],
-  ['SAFETY', 'content-filter'],
-  ['RECITATION', 'content-filter'],
-  ['BLOCKLIST', 'content-filter'],
-  ['PROHIBITED_CONTENT', 'content-filter'],
-  ['SPII', 'content-filter'],
-  ['MODEL_ARMOR', 'content-filter'],
-  ['IMAGE_SAFETY', 'content-filter'],
-  ['IMAGE_PROHIBITED_CONTENT', 'content-filter'],
-  ['IMAGE_RECITATION', 'content-filter'],
-  ['IMAGE_OTHER', 'content-filter'],
-])
+const FINISH_REASONS: Readonly<Partial<Record<FinishReason, string>>> = {
+  stop: 'STOP',
+  length: 'MAX_TOKENS CONTINUATION',
+  'content-filter':
+    'SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII MODEL_ARMOR ' +
+    'IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION IMAGE_OTHER',
+}
+
+function reasonOf(word: string): FinishReason {
+  const row = Object.entries(FINISH_REASONS).find(([, words]) => listed(words, word))
+  return (row?.[0] ?? 'unknown') as FinishReason
+}
 
 /** Not an end but a failure: the model wrote what its own parser rejects. Trying again often works (python-genai #2868). */
-const FAILURES: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  'MALFORMED_FUNCTION_CALL',
-  'UNEXPECTED_TOOL_CALL',
-  'TOO_MANY_TOOL_CALLS',
-  'MALFORMED_RESPONSE',
-])
+const FAILURES = 'MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE'
 
 /** A function call of the answer. */
 interface Call {
@@ -98,22 +92,19 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     if (!isDefinition(tool)) remoteTools ||= own(tool.value, 'mcpServers') !== undefined
     else declared.add(tool.name)
   }
-  const names = toolNames(request, name)
+  const names = geminiNames(request, name)
   /** A tool nobody declared, in a request that names MCP servers: theirs, and Google calls them itself. */
-  const ranThere = (called: string): boolean => remoteTools && !declared.has(names.fromWire(called))
+  const ranThere = (called: string): boolean => remoteTools && !declared.has(names.toCaller(called))
   let reserved: number | undefined
   const toolCalls = createToolCalls({
     nextPart: () => reserved ?? parts++,
     // Most models send no ids. One made from the response's is unique in the conversation.
     newId: (n) => (id === undefined ? `call_${randomText()}` : `call_${id}_${n}`),
-    rename: names.fromWire,
+    rename: names.toCaller,
   })
 
-  const origin = (id: string | undefined, thoughtSignature: string | undefined): Origin => ({
-    provider: name,
-    ...(id === undefined ? {} : { id }),
-    ...(thoughtSignature === undefined ? {} : { thoughtSignature }),
-  })
+  const origin = (id: string | undefined, thoughtSignature: string | undefined): Origin =>
+    defined({ provider: name, id, thoughtSignature })
 
   /** Ends the open text or reasoning. */
   function close(out: StreamEvent[]): void {
@@ -121,12 +112,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     const { type, part, pieces, signature } = open
     if (type === 'reasoning') {
       const text = pieces.join('')
-      const value: Part = {
-        type,
-        text,
-        ...(signature === undefined ? {} : { signature }),
-        origin: origin(undefined, undefined),
-      }
+      const value = defined({ type, text, signature, origin: origin(undefined, undefined) })
       out.push({ type: 'part', part, value })
     } else if (signature !== undefined) out.push({ type: 'part', part, value: textPart(open) })
     open = undefined
@@ -163,10 +149,10 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
   }
 
   function readPart(part: unknown, out: StreamEvent[], logprobs: TokenLogprob[] | undefined): void {
-    const signature = asString(own(part, 'thoughtSignature'))
-    const text = asString(own(part, 'text'))
-    const call = asRecord(own(part, 'functionCall'))
-    const media = asRecord(own(part, 'inlineData'))
+    const signature = stringIn(part, 'thoughtSignature')
+    const text = stringIn(part, 'text')
+    const call = recordIn(part, 'functionCall')
+    const media = recordIn(part, 'inlineData')
     if (text !== undefined) {
       const thought = own(part, 'thought') === true
       if (signature === undefined) {
@@ -183,13 +169,13 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     } else if (media !== undefined && own(part, 'thought') !== true) {
       close(out)
       announceCalls(out)
-      const mediaType = asString(own(media, 'mimeType')) ?? 'application/octet-stream'
+      const mediaType = stringIn(media, 'mimeType') ?? 'application/octet-stream'
       const type = mediaType.startsWith('image/')
         ? 'image'
         : mediaType.startsWith('audio/')
           ? 'audio'
           : 'file'
-      const data = asString(own(media, 'data')) ?? ''
+      const data = stringIn(media, 'data') ?? ''
       out.push({
         type: 'part',
         part: parts++,
@@ -198,7 +184,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     } else if (asRecord(part) !== undefined && Object.keys(part as object).length > 0) {
       // executableCode, codeExecutionResult, toolCall, toolResponse, functionResponse, and what comes next year.
       close(out)
-      const response = asRecord(own(part, 'functionResponse'))
+      const response = recordIn(part, 'functionResponse')
       if (response === undefined) announceCalls(out)
       else markAnswered(response, out)
       out.push({ type: 'part', part: parts++, value: { type: 'provider', provider: name, value: part } })
@@ -212,7 +198,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     value: unknown,
     out: StreamEvent[],
   ): void {
-    const called = asString(own(call, 'name')) ?? ''
+    const called = stringIn(call, 'name') ?? ''
     const args = own(call, 'args')
     const more = own(call, 'willContinue') === true
     const partialArgs = own(call, 'partialArgs')
@@ -222,7 +208,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       const whole = pieces === undefined && called !== ''
       if (!whole) announceCalls(out)
       const index = calls.length
-      const id = asString(own(call, 'id')) || undefined
+      const id = stringIn(call, 'id') || undefined
       const part = whole ? parts++ : undefined
       calls.push({ id, name: called, signature, pieces, value, reserved: part, answered: false })
       if (!whole) toolCalls.push({ index, id, name: called, args }, out)
@@ -262,8 +248,8 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
 
   /** A call answered inside the answer was run by Google (remote MCP servers): history, and not ours to run. */
   function markAnswered(response: Record<string, unknown>, out: StreamEvent[]): void {
-    const id = asString(own(response, 'id'))
-    const called = asString(own(response, 'name'))
+    const id = stringIn(response, 'id')
+    const called = stringIn(response, 'name')
     const index = calls.findIndex((call) => !call.answered && call.name === called && (call.id ?? id) === id)
     const call = calls[index]
     const part = call?.reserved ?? toolCalls.partOf(index)
@@ -275,7 +261,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
   }
 
   function readCandidate(candidate: Record<string, unknown>, out: StreamEvent[]): void {
-    const pieces = asArray(own(own(candidate, 'content'), 'parts'))
+    const pieces = listIn(own(candidate, 'content'), 'parts')
     // What follows a finishReason is a next round inside the same answer, which has to finish by itself.
     if (pieces.length > 0) finish = undefined
     let logprobs = readLogprobs(own(candidate, 'logprobsResult'))
@@ -284,17 +270,17 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       if (own(piece, 'text') !== undefined) logprobs = undefined
     }
     for (const key of ['groundingMetadata', 'citationMetadata', 'urlContextMetadata']) {
-      const metadata = asRecord(own(candidate, key))
+      const metadata = recordIn(candidate, key)
       // Chunks before the last carry `groundingMetadata: {}`.
       if (metadata !== undefined && Object.keys(metadata).length > 0) citing = { ...citing, [key]: metadata }
     }
-    const reason = asString(own(candidate, 'finishReason'))
+    const reason = stringIn(candidate, 'finishReason')
     if (reason === undefined || reason === '') return
     const { content: _, ...rest } = candidate
     raw.finish = rest
-    finish = { raw: reason, reason: FINISH_REASONS.get(reason) ?? 'unknown' }
+    finish = { raw: reason, reason: reasonOf(reason) }
     const blocked = finish.reason === 'content-filter' && parts === 0
-    if (blocked || FAILURES.has(reason)) throw failure(reason, own(candidate, 'finishMessage'), blocked)
+    if (blocked || listed(FAILURES, reason)) throw failure(reason, own(candidate, 'finishMessage'), blocked)
   }
 
   function failure(code: string, detail: unknown, blocked: boolean): LlmError {
@@ -333,26 +319,21 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       // An error may come wrapped in an array, as the whole stream does without alt=sse.
       const value = asRecord(Array.isArray(response) ? response[0] : response)
       if (value === undefined) {
-        throw new LlmError({
-          kind: 'protocol',
-          provider: name,
-          phase: 'stream',
-          message: `${name} sent something that is not an object where a response belongs.`,
-        })
+        throw protocol(name, 'sent something that is not an object')
       }
       const error = own(value, 'error')
       if (error !== undefined && error !== null) throw streamError({ provider: name, error })
-      id ??= asString(own(value, 'responseId')) || undefined
+      id ??= stringIn(value, 'responseId') || undefined
       if (!started) {
         started = true
-        const model = asString(own(value, 'modelVersion')) || (request?.model ?? '')
-        out.push({ type: 'start', provider: name, model, ...(id === undefined ? {} : { id }) })
+        const model = stringIn(value, 'modelVersion') || (request?.model ?? '')
+        out.push(defined({ type: 'start' as const, provider: name, model, id }))
       }
-      const usage = asRecord(own(value, 'usageMetadata'))
+      const usage = recordIn(value, 'usageMetadata')
       // Chunks with nothing but a traffic type exist. The last object with a count holds the whole truth: never merge.
       if (usage !== undefined && Object.keys(usage).some((key) => key.endsWith('TokenCount')))
         raw.usage = usage
-      const candidates = asArray(own(value, 'candidates'))
+      const candidates = listIn(value, 'candidates')
       for (const item of candidates) {
         const candidate = asRecord(item)
         if (candidate === undefined) continue
@@ -364,7 +345,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
         }
       }
       const feedback = own(value, 'promptFeedback')
-      const blockReason = asString(own(feedback, 'blockReason'))
+      const blockReason = stringIn(feedback, 'blockReason')
       if (blockReason !== undefined && candidates.length === 0) {
         raw.finish = feedback
         if (parts === 0) throw failure(blockReason, own(feedback, 'blockReasonMessage'), true)
@@ -375,12 +356,7 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
     end() {
       const waiting = calls.some(({ answered, name }) => !answered && ranThere(name))
       if (finish === undefined || waiting) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider: name,
-          phase: 'stream',
-          message: `The stream of ${name} ended before ${waiting ? 'the answer to a tool it runs itself' : 'a finishReason'}.`,
-        })
+        throw interrupted(name, waiting ? 'the answer to a tool it runs itself' : 'a finishReason')
       }
       const out: StreamEvent[] = []
       const cut = finish.reason === 'length'
@@ -389,16 +365,15 @@ export function createAnswer(name: string, request: Request | undefined): Gemini
       if (!cut) endStreaming(out)
       for (const [index, args] of finalArgs) toolCalls.close(index, out, args)
       toolCalls.end(out, cut ? 'The answer reached its token limit inside the arguments.' : undefined)
-      let ours = 0
-      for (const [index, { id, signature, answered }] of calls.entries()) {
-        if (answered) continue
-        ours++
-        const part = toolCalls.partOf(index)
-        const event = out.find((event) => event.type === 'tool-call' && event.part === part)
-        if (event?.type !== 'tool-call' || (id === undefined && signature === undefined)) continue
-        const { part: at, ...call } = event
-        out.push({ type: 'part', part: at, value: { ...call, origin: origin(id, signature) } })
-      }
+      const ours = calls.filter(({ answered }) => !answered).length
+      const origins = new Map(
+        calls.flatMap(({ id, signature, answered }, index) =>
+          answered || (id === undefined && signature === undefined)
+            ? []
+            : [[toolCalls.partOf(index), origin(id, signature)]],
+        ),
+      )
+      markCalls(out, 0, (part) => origins.get(part))
       cite(out)
       const { raw: rawFinishReason, reason } = finish
       const open = reason === 'stop' || reason === 'unknown'
@@ -415,7 +390,7 @@ function randomText(): string {
 
 /** `promptTokenCount` includes what was cached; `candidatesTokenCount` excludes the thoughts. */
 function readUsage(usage: unknown): Usage {
-  const count = (key: string): number | undefined => asCount(own(usage, key))
+  const count = (key: string): number | undefined => countIn(usage, key)
   const reasoningTokens = count('thoughtsTokenCount')
   return {
     inputTokens: sumCounts(count('promptTokenCount'), count('toolUsePromptTokenCount')),
@@ -428,18 +403,14 @@ function readUsage(usage: unknown): Usage {
 
 /** `chosenCandidates[i]` goes with `topCandidates[i]`. */
 function readLogprobs(result: unknown): TokenLogprob[] | undefined {
-  const tops = asArray(own(result, 'topCandidates'))
-  const logprobs = asArray(own(result, 'chosenCandidates')).flatMap((chosen, at) => {
-    const one = readLogprob(chosen)
-    if (one === undefined) return []
-    const top = asArray(own(tops[at], 'candidates')).flatMap((other) => readLogprob(other) ?? [])
-    return top.length === 0 ? one : { ...one, top }
+  const tops = listIn(result, 'topCandidates')
+  const read = (value: unknown): TokenLogprob[] => {
+    const one = readLogprob(value, 'logProbability')
+    return one === undefined ? [] : [one]
+  }
+  const logprobs = listIn(result, 'chosenCandidates').flatMap((chosen, at) => {
+    const top = listIn(tops[at], 'candidates').flatMap(read)
+    return read(chosen).map((one) => (top.length === 0 ? one : { ...one, top }))
   })
   return logprobs.length === 0 ? undefined : logprobs
-}
-
-function readLogprob(value: unknown): { token: string; logprob: number } | undefined {
-  const token = asString(own(value, 'token'))
-  const logprob = asNumber(own(value, 'logProbability'))
-  return token === undefined || logprob === undefined ? undefined : { token, logprob }
 }

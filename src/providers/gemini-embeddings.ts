@@ -8,7 +8,7 @@
  */
 
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, endpoint, jsonBody, own, pathSegment } from './body.ts'
+import { endpoint, jsonBody, own, pathSegment, countIn, listIn } from './body.ts'
 import { httpError } from './errors.ts'
 import type { GeminiOptions } from './gemini.ts'
 import { keyAuthorize } from './key.ts'
@@ -51,8 +51,8 @@ export function geminiEmbeddings(options: GeminiOptions = {}): EmbeddingProvider
       keyNames: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     }),
     decode(json) {
-      const rows = asArray(own(json, 'embeddings')).map((row) => own(row, 'values'))
-      const inputTokens = asCount(own(own(json, 'usageMetadata'), 'promptTokenCount'))
+      const rows = listIn(json, 'embeddings').map((row) => own(row, 'values'))
+      const inputTokens = countIn(own(json, 'usageMetadata'), 'promptTokenCount')
       return { rows: floatRows(rows, name), usage: { inputTokens } }
     },
     error: (response) => httpError({ provider: name, response }),

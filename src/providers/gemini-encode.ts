@@ -7,77 +7,62 @@
  * Spec: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/thought-signatures
  */
 
-import { LlmError } from '../errors.ts'
 import type {
   AudioPart,
   FilePart,
   ImagePart,
+  JsonSchema,
   Message,
   Part,
   Request,
+  ToolDefinition,
   ToolResultPart,
   Warning,
 } from '../types.ts'
-import {
-  asRecord,
-  asString,
-  base64Of,
-  dropped,
-  isForeign,
-  partsOf,
-  splitSystem,
-  textOf,
-  unsupported,
-} from './body.ts'
+import { asRecord, asString, base64Of, defined, isForeign, partsOf, splitSystem, textOf } from './body.ts'
+import { fromDataUrl, notMedia } from './media.ts'
+import { converted, leftOut, type Notes, unsupported } from './notes.ts'
 import { convertSchema } from './schema-dialects.ts'
-import { argsObject, isDefinition } from './tool-names.ts'
+import { argsObject, toolNames, type ToolNames, wireTools } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
 
-/** What the encoder knows of the request besides its parts. */
-interface Context {
-  /** The codec's name: whose artefacts may go back. */
-  name: string
+/** What the encoder knows of the request besides its parts. `provider` is whose artefacts may go back. */
+interface Context extends Notes {
+  request: Request
   /** Gemini 3 and later: levels of thinking, signatures demanded, media inside function responses. */
   modern: boolean
   names: ToolNames
   /** Our id of a call → the id Gemini gave it. Ids we made are not sent: older models refuse them. */
   wireIds: Map<string, string>
-  warnings: Warning[]
 }
 
 /**
  * The body of `generateContent` and `streamGenerateContent`, without the caller's raw fields.
- * @param name the codec's name, for warnings and to tell its own parts from those of others.
+ * @param provider the codec's name, for warnings and to tell its own parts from those of others.
  * @throws LlmError `config` for a tool schema that is no object or names that collide; `invalid-request` for an image
  *   that is none.
  */
-export function encodeGemini(request: Request, name: string, warnings: Warning[]): Wire {
+export function encodeGemini(request: Request, provider: string, warnings: Warning[]): Wire {
   const { system, messages } = splitSystem(request)
   const context: Context = {
-    name,
-    modern: isModern(request.model),
-    names: toolNames(request, name),
-    wireIds: wireIdsOf(messages, name),
+    provider,
     warnings,
+    request,
+    modern: isModern(request.model),
+    names: geminiNames(request, provider),
+    wireIds: wireIdsOf(messages, provider),
   }
-  if (request.parallelToolCalls !== undefined) warnings.push(unsupported('parallelToolCalls', name))
+  if (request.parallelToolCalls !== undefined) unsupported(context, 'parallelToolCalls')
   if (typeof request.promptCache === 'object') {
-    warnings.push(
-      unsupported(
-        'promptCache',
-        name,
-        'prefixes are cached by themselves; pass body.cachedContent for one of your own',
-      ),
-    )
+    const why = 'prefixes are cached by themselves; pass body.cachedContent for one of your own'
+    unsupported(context, 'promptCache', why)
   }
-  const { tools, choice } = encodeTools(request, context)
   return {
+    ...encodeTools(context),
     contents: encodeContents(messages, context),
     systemInstruction: system === undefined ? undefined : { parts: [{ text: system }] },
-    tools,
-    toolConfig: choice === undefined ? undefined : { functionCallingConfig: choice },
-    generationConfig: encodeConfig(request, context),
+    generationConfig: encodeConfig(context),
   }
 }
 
@@ -89,9 +74,10 @@ function isModern(model: string): boolean {
 
 // ------------------------------------------------------------------------------------- generationConfig
 
-function encodeConfig(request: Request, context: Context): Wire | undefined {
+function encodeConfig(context: Context): Wire | undefined {
+  const { request } = context
   const { logprobs, schema } = request
-  const config: Wire = {
+  const config = defined({
     maxOutputTokens: request.maxTokens,
     temperature: request.temperature,
     topP: request.topP,
@@ -104,9 +90,9 @@ function encodeConfig(request: Request, context: Context): Wire | undefined {
     logprobs: typeof logprobs === 'number' ? logprobs : undefined,
     responseMimeType: schema === undefined ? undefined : 'application/json',
     responseJsonSchema: schema === undefined ? undefined : dialect(schema, context),
-    thinkingConfig: encodeThinking(request, context),
-  }
-  return Object.values(config).some((value) => value !== undefined) ? config : undefined
+    thinkingConfig: encodeThinking(context),
+  })
+  return Object.keys(config).length === 0 ? undefined : config
 }
 
 /** Words as tokens for Gemini 2.5, within what its three sizes accept (pro 128–32,768, flash 0–24,576). */
@@ -126,108 +112,65 @@ const LEVELS = {
  */
 const HAS_MINIMAL = /gemini-3(\.[0-7])?-flash/
 
-function encodeThinking(request: Request, context: Context): Wire | undefined {
-  const { reasoning, model } = request
+function encodeThinking(context: Context): Wire | undefined {
+  const { reasoning, model } = context.request
   if (reasoning === undefined) return undefined
   if (typeof reasoning === 'object') return { includeThoughts: true, thinkingBudget: reasoning.budgetTokens }
-  const converted = (sent: string): void => {
-    const message = `${model} cannot think '${reasoning}': '${sent}' was sent.`
-    context.warnings.push({ code: 'converted', field: 'reasoning', message })
-  }
+  const includeThoughts = reasoning !== 'off'
+  const sent = (what: string): void =>
+    converted(context, 'reasoning', `${model} cannot think '${reasoning}': '${what}' was sent.`)
   if (context.modern) {
-    const least = (reasoning === 'off' || reasoning === 'minimal') && HAS_MINIMAL.test(model)
-    const level = least ? 'minimal' : LEVELS[reasoning]
-    if (level !== reasoning && reasoning !== 'max') converted(level)
-    return { includeThoughts: reasoning !== 'off', thinkingLevel: level }
+    const least = (!includeThoughts || reasoning === 'minimal') && HAS_MINIMAL.test(model)
+    const thinkingLevel = least ? 'minimal' : LEVELS[reasoning]
+    if (thinkingLevel !== reasoning && reasoning !== 'max') sent(thinkingLevel)
+    return { includeThoughts, thinkingLevel }
   }
   // 2.5 Pro cannot be turned off; 128 is its least. https://ai.google.dev/gemini-api/docs/thinking (2026-11)
-  const budget = reasoning === 'off' && /2\.5-pro/.test(model) ? 128 : BUDGETS[reasoning]
-  if (reasoning === 'off' && budget > 0) converted(`${budget} tokens`)
-  return budget === 0
-    ? { thinkingBudget: 0 }
-    : { includeThoughts: reasoning !== 'off', thinkingBudget: budget }
+  const thinkingBudget = !includeThoughts && /2\.5-pro/.test(model) ? 128 : BUDGETS[reasoning]
+  if (thinkingBudget === 0) return { thinkingBudget }
+  if (!includeThoughts) sent(`${thinkingBudget} tokens`)
+  return { includeThoughts, thinkingBudget }
 }
 
 function dialect(schema: Record<string, unknown>, context: Context): unknown {
-  const { schema: converted, warnings } = convertSchema(schema, 'gemini')
+  const { schema: subset, warnings } = convertSchema(schema, 'gemini')
   context.warnings.push(...warnings)
-  return converted
+  return subset
 }
 
 // ------------------------------------------------------------------------------------------------ tools
-
-/** Both directions of a renaming. */
-export interface ToolNames {
-  toWire(name: string): string
-  fromWire(name: string): string
-}
 
 /**
  * Tool names as Gemini accepts them: a letter or underscore, then up to 63 of letters, digits, `_ . : -`.
  * @throws LlmError `config` when two tools would get the same name.
  */
-export function toolNames(request: Request | undefined, provider: string): ToolNames {
-  const back = new Map<string, string>()
-  for (const tool of request?.tools ?? []) {
-    if (!isDefinition(tool)) continue
-    const wire = wireName(tool.name)
-    const taken = back.get(wire)
-    if (taken !== undefined) {
-      throw new LlmError({
-        kind: 'config',
-        provider,
-        phase: 'encode',
-        message: `The tools ${taken} and ${tool.name} would both be called ${wire} at ${provider}: rename one.`,
-      })
-    }
-    back.set(wire, tool.name)
-  }
-  return { toWire: wireName, fromWire: (name) => back.get(name) ?? name }
+export function geminiNames(request: Request | undefined, provider: string): ToolNames {
+  return toolNames(request, provider, 64, (name) => {
+    const safe = name.replace(/[^\w.:-]/g, '_')
+    return (/^[a-z_]/i.test(safe) ? safe : `_${safe}`).slice(0, 64)
+  })
 }
 
-function wireName(name: string): string {
-  const safe = name.replace(/[^\w.:-]/g, '_')
-  return (/^[a-z_]/i.test(safe) ? safe : `_${safe}`).slice(0, 64)
-}
-
+/** Both services of Google run the same tools. */
 const GOOGLE: readonly string[] = ['gemini', 'vertex']
 
-function encodeTools(request: Request, context: Context): { tools?: unknown[]; choice?: Wire } {
-  const { name, names, warnings } = context
+function encodeTools(context: Context): Wire {
+  const { request, names, provider } = context
+  const { toolChoice } = request
   const functionDeclarations: Wire[] = []
-  const tools: unknown[] = []
-  for (const tool of request.tools ?? []) {
-    if (!isDefinition(tool)) {
-      // Both services of Google run the same tools.
-      if (tool.provider === name || GOOGLE.includes(tool.provider)) tools.push(tool.value)
-      else
-        warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${name} and was left out.`))
-      continue
-    }
-    if (asRecord(tool.inputSchema) === undefined) {
-      throw new LlmError({
-        kind: 'config',
-        provider: name,
-        phase: 'encode',
-        message: `The inputSchema of tool ${tool.name} is not a JSON Schema object.`,
-      })
-    }
-    functionDeclarations.push({
-      name: names.toWire(tool.name),
-      description: tool.description,
-      parametersJsonSchema: dialect(tool.inputSchema, context),
-    })
+  const declare = ({ name, description }: ToolDefinition, schema: JsonSchema): void => {
+    const parametersJsonSchema = dialect(schema, context)
+    functionDeclarations.push({ name: names.toWire(name), description, parametersJsonSchema })
   }
+  const tools = wireTools(request, context, declare, undefined, [provider, ...GOOGLE])
   if (functionDeclarations.length > 0) tools.unshift({ functionDeclarations })
   if (tools.length === 0) return {}
-  return functionDeclarations.length === 0 || request.toolChoice === undefined
-    ? { tools }
-    : { tools, choice: encodeChoice(request.toolChoice, names) }
-}
-
-function encodeChoice(choice: NonNullable<Request['toolChoice']>, names: ToolNames): Wire {
-  if (typeof choice === 'object') return { mode: 'ANY', allowedFunctionNames: [names.toWire(choice.tool)] }
-  return { mode: choice === 'none' ? 'NONE' : choice === 'required' ? 'ANY' : 'AUTO' }
+  const functionCallingConfig =
+    typeof toolChoice === 'object'
+      ? { mode: 'ANY', allowedFunctionNames: [names.toWire(toolChoice.tool)] }
+      : { mode: { none: 'NONE', required: 'ANY', auto: 'AUTO' }[toolChoice ?? 'auto'] }
+  const chooses = toolChoice !== undefined && functionDeclarations.length > 0
+  return { tools, toolConfig: chooses ? { functionCallingConfig } : undefined }
 }
 
 // --------------------------------------------------------------------------------------------- contents
@@ -237,8 +180,8 @@ function encodeContents(messages: readonly Message[], context: Context): Wire[] 
   let before: Message['role'] | undefined
   for (const { role, content } of messages) {
     if (role === 'system') {
-      const message = `${context.name} knows a system prompt only at the start: a later one was sent as the user's.`
-      context.warnings.push({ code: 'converted', field: 'messages', message })
+      const why = `${context.provider} takes them at the start only`
+      converted(context, 'messages', `A system message in mid-conversation became a user message: ${why}.`)
     }
     const parts = encodeParts(partsOf(content), role === 'assistant', context)
     if (parts.length === 0) continue
@@ -252,40 +195,31 @@ function encodeContents(messages: readonly Message[], context: Context): Wire[] 
 }
 
 function encodeParts(parts: readonly Part[], model: boolean, context: Context): Wire[] {
+  const { provider, names, modern, wireIds } = context
   const encoded: Wire[] = []
   const media: Wire[] = []
   let calls = 0
   for (const part of parts) {
-    const signature = signatureOf(part, context)
+    let thoughtSignature = signatureOf(part, context)
+    const put = (piece: Wire): number => encoded.push(defined({ ...piece, thoughtSignature }))
     if (part.type === 'text') {
       // An empty part may be all that carries a signature; otherwise blank text is no content.
-      if (part.text.trim() !== '' || signature !== undefined)
-        encoded.push(signed({ text: part.text }, signature))
+      if (part.text.trim() !== '' || thoughtSignature !== undefined) put({ text: part.text })
     } else if (part.type === 'reasoning') {
-      if (isForeign(part.origin, [context.name])) {
-        const message = `Reasoning of ${part.origin?.provider} was left out of the history.`
-        context.warnings.push(dropped('messages', message))
-      } else encoded.push(signed({ text: part.text, thought: true }, part.signature))
+      thoughtSignature = part.signature
+      if (isForeign(part.origin, [provider])) leftOut(context, `Reasoning of ${part.origin?.provider}`)
+      else put({ text: part.text, thought: true })
     } else if (part.type === 'tool-call') {
-      const id = context.wireIds.get(part.id)
-      const functionCall: Wire = {
-        ...(id === undefined ? {} : { id }),
-        name: context.names.toWire(part.name),
-        args: argsObject(part),
-      }
       // The first call of a turn must be signed from Gemini 3 on. Only it: the other calls of a parallel group never are.
-      const first = calls++ === 0 && model
-      encoded.push(signed({ functionCall }, signature ?? (first && context.modern ? UNSIGNED : undefined)))
-    } else if (part.type === 'tool-result') {
-      encoded.push(encodeResult(part, media, context))
-    } else if (part.type === 'provider') {
+      if (calls++ === 0 && model && modern) thoughtSignature ??= UNSIGNED
+      const args = argsObject(part)
+      put({ functionCall: defined({ id: wireIds.get(part.id), name: names.toWire(part.name), args }) })
+    } else if (part.type === 'tool-result') encoded.push(encodeResult(part, media, context))
+    else if (part.type === 'provider') {
       const value = asRecord(part.value)
-      if (part.provider === context.name && value !== undefined) encoded.push(value)
-      else {
-        const message = `A part of ${part.provider} cannot be sent to ${context.name} and was left out.`
-        context.warnings.push(dropped('messages', message))
-      }
-    } else encoded.push(signed(encodeMedia(part, context), signature))
+      if (part.provider === provider && value !== undefined) encoded.push(value)
+      else leftOut(context, `A part of ${part.provider}`)
+    } else put(encodeMedia(part, context))
   }
   return [...encoded, ...media]
 }
@@ -299,14 +233,9 @@ const UNSIGNED = 'skip_thought_signature_validator'
 function signatureOf(part: Part, context: Context): string | undefined {
   if (part.type === 'provider' || part.type === 'reasoning') return undefined
   const signature = asString(part.origin?.['thoughtSignature'])
-  if (signature === undefined || !isForeign(part.origin, [context.name])) return signature
-  const message = `A signature made at ${part.origin?.provider} means nothing to ${context.name} and was left out.`
-  context.warnings.push(dropped('messages', message))
+  if (signature === undefined || !isForeign(part.origin, [context.provider])) return signature
+  leftOut(context, `A signature made at ${part.origin?.provider}`)
   return undefined
-}
-
-function signed(part: Wire, thoughtSignature: string | undefined): Wire {
-  return thoughtSignature === undefined ? part : { ...part, thoughtSignature }
 }
 
 function wireIdsOf(messages: readonly Message[], name: string): Map<string, string> {
@@ -333,44 +262,29 @@ function encodeResult(part: ToolResultPart, media: Wire[], context: Context): Wi
       target.push(encodeMedia(piece, context))
     }
   }
-  const text = textOf(part.content)
-  const id = context.wireIds.get(part.id)
+  const output = textOf(part.content)
   return {
-    functionResponse: {
-      ...(id === undefined ? {} : { id }),
+    functionResponse: defined({
+      id: context.wireIds.get(part.id),
       name: context.names.toWire(part.name),
-      response: part.isError === true ? { error: text } : { output: text },
-      ...(inside.length === 0 ? {} : { parts: inside }),
-    },
+      response: part.isError === true ? { error: output } : { output },
+      parts: inside.length === 0 ? undefined : inside,
+    }),
   }
 }
 
 const MEDIA_TYPES = { image: /^image\//i, audio: /^audio\//i, file: /./ } as const
 
-function encodeMedia(part: ImagePart | FilePart | AudioPart, context: Context): Wire {
-  const { type, mediaType } = part
-  if (mediaType !== undefined && !MEDIA_TYPES[type].test(mediaType)) {
-    throw new LlmError({
-      kind: 'invalid-request',
-      provider: context.name,
-      phase: 'encode',
-      message: `A part of type ${type} has the media type ${mediaType}: send it as a file part, or correct the type.`,
-    })
+function encodeMedia(given: ImagePart | FilePart | AudioPart, context: Context): Wire {
+  const { type, mediaType: said } = given
+  if (said !== undefined && !MEDIA_TYPES[type].test(said)) {
+    const what = `a part of type ${type} with the media type ${said}: send it as a file, or correct the type`
+    throw notMedia(context.provider, what)
   }
-  if (part.type === 'image' && part.detail !== undefined && part.detail !== 'auto') {
-    context.warnings.push(unsupported('detail', context.name, 'see body.generationConfig.mediaResolution'))
+  if (given.type === 'image' && given.detail !== undefined && given.detail !== 'auto') {
+    unsupported(context, 'detail', 'see body.generationConfig.mediaResolution')
   }
-  if (part.data !== undefined) return { inlineData: { mimeType: mediaType, data: base64Of(part.data) } }
-  const inline = /^data:([^;,]+)[^,]*;base64,/i.exec(part.url ?? '')
-  if (inline !== null) {
-    return {
-      inlineData: { mimeType: mediaType ?? inline[1], data: (part.url ?? '').slice(inline[0].length) },
-    }
-  }
-  return {
-    fileData: {
-      fileUri: part.url ?? part.fileId,
-      ...(mediaType === undefined ? {} : { mimeType: mediaType }),
-    },
-  }
+  const { data, mediaType: mimeType, url, fileId } = fromDataUrl(given)
+  if (data !== undefined) return { inlineData: { mimeType, data: base64Of(data) } }
+  return { fileData: defined({ fileUri: url ?? fileId, mimeType }) }
 }

@@ -8,7 +8,7 @@
  */
 
 import type { Source } from '../types.ts'
-import { asArray, asCount, asRecord, asString, own } from './body.ts'
+import { asCount, asRecord, own, countIn, stringIn, listIn, defined } from './body.ts'
 
 /** Sources of the text parts, in their order, and all sources without repetitions. */
 export interface Grounding {
@@ -19,7 +19,7 @@ export interface Grounding {
 /** Reads `groundingMetadata`, `citationMetadata` and `urlContextMetadata` of a candidate. */
 export function groundingSources(candidate: unknown, texts: readonly string[]): Grounding {
   const grounding = own(candidate, 'groundingMetadata')
-  const chunks = asArray(own(grounding, 'groundingChunks')).map(chunkSource)
+  const chunks = listIn(grounding, 'groundingChunks').map(chunkSource)
   const all = new Map<string, Source>()
   const keep = (source: Source | undefined): void => {
     if (source === undefined) return
@@ -29,27 +29,23 @@ export function groundingSources(candidate: unknown, texts: readonly string[]): 
   for (const chunk of chunks) keep(chunk)
 
   const claims: Claim[] = []
-  for (const support of asArray(own(grounding, 'groundingSupports'))) {
+  for (const support of listIn(grounding, 'groundingSupports')) {
     const segment = own(support, 'segment')
-    for (const index of asArray(own(support, 'groundingChunkIndices'))) {
+    for (const index of listIn(support, 'groundingChunkIndices')) {
       const source = chunks[asCount(index) ?? -1]
-      if (source !== undefined)
-        claims.push({ ...span(segment), text: asString(own(segment, 'text')), source })
+      if (source !== undefined) claims.push({ ...span(segment), text: stringIn(segment, 'text'), source })
     }
   }
   const citation = own(candidate, 'citationMetadata')
   // `citationSources` at the developer API, `citations` on Vertex.
-  for (const cited of [
-    ...asArray(own(citation, 'citationSources')),
-    ...asArray(own(citation, 'citations')),
-  ]) {
+  for (const cited of [...listIn(citation, 'citationSources'), ...listIn(citation, 'citations')]) {
     const source = pageSource(cited)
     if (source === undefined) continue
     keep(source)
     claims.push({ ...span(cited), text: undefined, source })
   }
-  for (const page of asArray(own(own(candidate, 'urlContextMetadata'), 'urlMetadata'))) {
-    const url = asString(own(page, 'retrievedUrl'))
+  for (const page of listIn(own(candidate, 'urlContextMetadata'), 'urlMetadata')) {
+    const url = stringIn(page, 'retrievedUrl')
     if (url !== undefined && own(page, 'urlRetrievalStatus') === 'URL_RETRIEVAL_STATUS_SUCCESS') keep({ url })
   }
   return { perText: place(claims, texts), all: [...all.values()] }
@@ -65,7 +61,7 @@ interface Claim {
 
 function span(segment: unknown): { from: number; to: number } {
   // A start of 0 is left out, as protobuf's JSON does with zeros.
-  return { from: asCount(own(segment, 'startIndex')) ?? 0, to: asCount(own(segment, 'endIndex')) ?? 0 }
+  return { from: countIn(segment, 'startIndex') ?? 0, to: countIn(segment, 'endIndex') ?? 0 }
 }
 
 function chunkSource(chunk: unknown): Source | undefined {
@@ -77,17 +73,12 @@ function chunkSource(chunk: unknown): Source | undefined {
 }
 
 function pageSource(page: unknown): Source | undefined {
-  const url = asString(own(page, 'uri'))
-  const title = asString(own(page, 'title'))
-  const text = asString(own(page, 'text'))
-  const id = asString(own(page, 'documentName')) ?? asString(own(page, 'fileSearchStore'))
+  const url = stringIn(page, 'uri')
+  const title = stringIn(page, 'title')
+  const text = stringIn(page, 'text')
+  const id = stringIn(page, 'documentName') ?? stringIn(page, 'fileSearchStore')
   if (url === undefined && id === undefined && text === undefined) return undefined
-  return {
-    ...(id === undefined ? {} : { id }),
-    ...(url === undefined ? {} : { url }),
-    ...(title === undefined ? {} : { title }),
-    ...(text === undefined ? {} : { text }),
-  }
+  return defined({ id, url, title, text })
 }
 
 /** Puts each claim into the text part it begins in, its offsets counted there. */

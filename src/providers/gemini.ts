@@ -7,11 +7,11 @@
  * Spec: https://ai.google.dev/api/generate-content
  */
 
-import { LlmError } from '../errors.ts'
-import type { HttpRequest, Provider } from '../provider.ts'
+import type { Provider } from '../provider.ts'
 import type { Warning } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
-import { asArray, asCount, asString, endpoint, jsonBody, own, parseFrameJson, pathSegment } from './body.ts'
+import { endpoint, jsonBody, own, parseFrameJson, pathSegment } from './body.ts'
+import { acceptFor, httpRequest, modelPage, tokenCount } from './envelope.ts'
 import { httpError } from './errors.ts'
 import { createAnswer } from './gemini-decode.ts'
 import { encodeGemini } from './gemini-encode.ts'
@@ -56,30 +56,25 @@ export function gemini(options: GeminiOptions = {}): Provider {
       encode(request) {
         const [folder, id] = modelName(request.model)
         const body = { model: `${folder}/${id}`, ...encodeGemini(request, name, []) }
-        return {
-          method: 'POST',
-          url: url(`${modelPath(request.model)}:countTokens`),
-          headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
-          body: jsonBody({ generateContentRequest: body }),
-        }
+        return httpRequest(
+          url(`${modelPath(request.model)}:countTokens`),
+          headers,
+          jsonBody({ generateContentRequest: body }),
+        )
       },
-      decode: (json) => tokenCount(json, name),
+      decode: (json) => tokenCount(json, 'totalTokens', name),
     },
     listModels: {
-      encode: (cursor) => ({
-        method: 'GET',
-        url: url(
-          `models?pageSize=1000${cursor === undefined ? '' : `&pageToken=${encodeURIComponent(cursor)}`}`,
+      encode: (cursor) =>
+        httpRequest(
+          url(
+            `models?pageSize=1000${cursor === undefined ? '' : `&pageToken=${encodeURIComponent(cursor)}`}`,
+          ),
+          headers,
         ),
-        headers: { accept: 'application/json', ...headers },
-      }),
       decode(json) {
-        const models = asArray(own(json, 'models')).flatMap((model) => {
-          const id = asString(own(model, 'name'))
-          return id === undefined ? [] : [id.replace(/^models\//, '')]
-        })
-        const cursor = asString(own(json, 'nextPageToken'))
-        return cursor === undefined || cursor === '' ? { models } : { models, cursor }
+        const page = modelPage(json, 'models', 'name', own(json, 'nextPageToken'))
+        return { ...page, models: page.models.map((model) => model.replace(/^models\//, '')) }
       },
     },
   }
@@ -94,20 +89,6 @@ function modelName(model: string): [folder: string, id: string] {
 function modelPath(model: string): string {
   const [folder, id] = modelName(model)
   return `${folder}/${pathSegment(id)}`
-}
-
-/**
- * `totalTokens` of a countTokens answer.
- * @throws LlmError `protocol` when there is none.
- */
-export function tokenCount(json: unknown, provider: string): number {
-  const total = asCount(own(json, 'totalTokens'))
-  if (total !== undefined) return total
-  throw new LlmError({
-    kind: 'protocol',
-    provider,
-    message: `${provider} counted the tokens without saying how many.`,
-  })
 }
 
 /** What differs between the places where the format is spoken. */
@@ -127,19 +108,9 @@ export function geminiFormat(format: GeminiFormat): Provider {
     framing: 'sse',
     encode(request) {
       const warnings: Warning[] = []
-      const body = encodeGemini(request, name, warnings)
+      const body = jsonBody(encodeGemini(request, name, warnings), request.body)
       const verb = request.stream ? 'streamGenerateContent?alt=sse' : 'generateContent'
-      const http: HttpRequest = {
-        method: 'POST',
-        url: url(request.model, verb),
-        headers: {
-          'content-type': 'application/json',
-          accept: request.stream ? 'text/event-stream' : 'application/json',
-          ...headers,
-        },
-        body: jsonBody(body, request.body),
-      }
-      return warnings.length === 0 ? http : { ...http, warnings }
+      return httpRequest(url(request.model, verb), { ...acceptFor(request), ...headers }, body, warnings)
     },
     authorize,
     frames: (limits) => createSseDecoder(limits),

@@ -8,7 +8,7 @@
  */
 
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, asString, endpoint, jsonBody, own } from './body.ts'
+import { endpoint, jsonBody, countIn, stringIn, listIn } from './body.ts'
 import { httpError } from './errors.ts'
 import { keyAuthorize } from './key.ts'
 import type { OllamaOptions } from './ollama.ts'
@@ -38,10 +38,10 @@ export function ollamaEmbeddings(options: OllamaOptions = {}): EmbeddingProvider
       optional: true,
     }),
     decode(json) {
-      const model = asString(own(json, 'model'))
+      const model = stringIn(json, 'model')
       return {
-        rows: floatRows(asArray(own(json, 'embeddings')), name),
-        usage: { inputTokens: asCount(own(json, 'prompt_eval_count')) },
+        rows: floatRows(listIn(json, 'embeddings'), name),
+        usage: { inputTokens: countIn(json, 'prompt_eval_count') },
         ...(model === undefined ? {} : { model }),
       }
     },

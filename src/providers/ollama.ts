@@ -8,40 +8,32 @@
  * Spec: https://docs.ollama.com/api/chat, https://docs.ollama.com/api/errors, https://docs.ollama.com/capabilities/thinking
  */
 
-import { LlmError } from '../errors.ts'
-import type { Decoder, HttpRequest, Provider } from '../provider.ts'
+import type { Decoder, Provider } from '../provider.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
-import type {
-  FinishReason,
-  Message,
-  Part,
-  Request,
-  StreamEvent,
-  TokenLogprob,
-  Usage,
-  Warning,
-} from '../types.ts'
+import type { Message, Part, Request, StreamEvent, TokenLogprob, Warning } from '../types.ts'
 import { createNdjsonDecoder } from '../wire/ndjson.ts'
 import {
-  asArray,
-  asCount,
-  asNumber,
   asRecord,
-  asString,
   base64Of,
-  dropped,
+  countIn,
+  defined,
   endpoint,
   isForeign,
   jsonBody,
+  listIn,
   own,
   parseFrameJson,
   partsOf,
-  sumCounts,
-  unsupported,
+  stringIn,
+  totalOf,
 } from './body.ts'
+import { acceptFor, httpRequest, modelPage } from './envelope.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
-import { argsObject, isDefinition } from './tool-names.ts'
+import { notMedia } from './media.ts'
+import { converted, interrupted, leftOut, type Notes, notSent, protocol, unsupported } from './notes.ts'
+import { readLogprobs } from './parts.ts'
+import { argsObject, wireTools } from './tool-names.ts'
 
 /** The embedding half, a codec of its own: a program that only chats does not ship it. */
 export { ollamaEmbeddings } from './ollama-embeddings.ts'
@@ -70,18 +62,9 @@ export function ollama(options: OllamaOptions = {}): Provider {
     framing: 'ndjson',
     encode(request) {
       const warnings: Warning[] = []
-      const body = encodeBody(request, warnings)
-      const http: HttpRequest = {
-        method: 'POST',
-        url: endpoint(baseURL, 'api/chat', NAME),
-        headers: {
-          'content-type': 'application/json',
-          accept: request.stream ? 'application/x-ndjson' : 'application/json',
-          ...headers,
-        },
-        body: jsonBody(body, request.body),
-      }
-      return warnings.length === 0 ? http : { ...http, warnings }
+      const body = jsonBody(encodeBody(request, { provider: NAME, warnings }), request.body)
+      const accept = acceptFor(request, 'application/x-ndjson')
+      return httpRequest(endpoint(baseURL, 'api/chat', NAME), { ...accept, ...headers }, body, warnings)
     },
     authorize: keyAuthorize({
       provider: NAME,
@@ -109,46 +92,22 @@ export function ollama(options: OllamaOptions = {}): Provider {
     },
     error: (response) => httpError({ provider: NAME, response }),
     listModels: {
-      encode: () => ({
-        method: 'GET',
-        url: endpoint(baseURL, 'api/tags', NAME),
-        headers: { accept: 'application/json', ...headers },
-      }),
-      decode: (json) => ({
-        models: asArray(own(json, 'models')).flatMap((model) => asString(own(model, 'name')) ?? []),
-      }),
+      encode: () => httpRequest(endpoint(baseURL, 'api/tags', NAME), headers),
+      decode: (json) => modelPage(json, 'models', 'name'),
     },
   }
 }
 
 // ---------------------------------------------------------------------------------------------- encoding
 
-function encodeBody(request: Request, warnings: Warning[]): Record<string, unknown> {
-  for (const field of ['parallelToolCalls'] as const) {
-    if (request[field] !== undefined) warnings.push(unsupported(field, NAME))
+function encodeBody(request: Request, notes: Notes): Record<string, unknown> {
+  const { model, logprobs, promptCache, schema, stream } = request
+  if (request.parallelToolCalls !== undefined) unsupported(notes, 'parallelToolCalls')
+  if (typeof promptCache === 'object' && promptCache.key !== undefined) {
+    unsupported(notes, 'promptCache.key', 'the server keeps the last prefix of each slot by itself')
   }
-  if (typeof request.promptCache === 'object' && request.promptCache.key !== undefined) {
-    warnings.push(
-      unsupported('promptCache.key', NAME, 'the server keeps the last prefix of each slot by itself'),
-    )
-  }
-  const { logprobs } = request
-  return {
-    model: request.model,
-    messages: encodeMessages(request, warnings),
-    stream: request.stream,
-    tools: encodeTools(request, warnings),
-    format: request.schema,
-    think: encodeThink(request, warnings),
-    options: encodeOptions(request),
-    logprobs: logprobs === undefined || logprobs === false ? undefined : true,
-    top_logprobs: typeof logprobs === 'number' ? logprobs : undefined,
-  }
-}
-
-/** Sampling goes into `options`, under the names of a Modelfile. */
-function encodeOptions(request: Request): Record<string, unknown> | undefined {
-  const options = {
+  // Sampling goes into `options`, under the names of a Modelfile.
+  const options = defined({
     num_predict: request.maxTokens,
     temperature: request.temperature,
     top_p: request.topP,
@@ -157,108 +116,88 @@ function encodeOptions(request: Request): Record<string, unknown> | undefined {
     seed: request.seed,
     presence_penalty: request.presencePenalty,
     frequency_penalty: request.frequencyPenalty,
+  })
+  return {
+    model,
+    messages: encodeMessages(request, notes),
+    stream,
+    tools: encodeTools(request, notes),
+    format: schema,
+    think: encodeThink(request, notes),
+    options: Object.keys(options).length === 0 ? undefined : options,
+    logprobs: logprobs === undefined || logprobs === false ? undefined : true,
+    top_logprobs: typeof logprobs === 'number' ? logprobs : undefined,
   }
-  return Object.values(options).some((value) => value !== undefined) ? options : undefined
 }
 
 /** Only gpt-oss knows levels, and cannot stop thinking; other models know yes and no. docs.ollama.com/capabilities/thinking */
-function encodeThink(request: Request, warnings: Warning[]): boolean | string | undefined {
-  const { reasoning } = request
+function encodeThink({ reasoning, model }: Request, notes: Notes): boolean | string | undefined {
   if (reasoning === undefined) return undefined
-  const levels = /gpt-oss/i.test(request.model)
+  const levels = /gpt-oss/i.test(model)
   if (typeof reasoning === 'object') {
-    warnings.push(unsupported('reasoning.budgetTokens', NAME, 'thinking was turned on without a budget'))
+    unsupported(notes, 'reasoning.budgetTokens', 'thinking was turned on without a budget')
     return levels ? 'medium' : true
   }
-  if (!levels) {
-    if (reasoning !== 'off' && reasoning !== 'medium') {
-      warnings.push({
-        code: 'converted',
-        field: 'reasoning',
-        message: `This model knows only thinking on and off: '${reasoning}' was sent as on.`,
-      })
-    }
-    return reasoning !== 'off'
+  if (reasoning === 'medium' || (levels ? /low|high/.test(reasoning) : reasoning === 'off')) {
+    return levels ? reasoning : reasoning !== 'off'
   }
-  if (reasoning === 'low' || reasoning === 'medium' || reasoning === 'high') return reasoning
-  const level = reasoning === 'max' ? 'high' : 'low'
-  warnings.push({
-    code: 'converted',
-    field: 'reasoning',
-    message: `This model thinks low, medium or high: '${reasoning}' was sent as '${level}'.`,
-  })
-  return level
+  const sent = !levels ? 'on' : reasoning === 'max' ? 'high' : 'low'
+  const knows = levels ? 'low, medium and high' : 'on and off'
+  converted(
+    notes,
+    'reasoning',
+    `${model} knows only thinking ${knows}: '${reasoning}' was sent as '${sent}'.`,
+  )
+  return levels ? sent : true
 }
 
-function encodeTools(request: Request, warnings: Warning[]): unknown[] | undefined {
-  const { tools, toolChoice } = request
-  if (tools === undefined || tools.length === 0) return undefined
+function encodeTools(request: Request, notes: Notes): unknown[] | undefined {
+  const { tools = [], toolChoice } = request
   // The API has no tool_choice. Not offering tools is the same as forbidding them; forcing one cannot be expressed.
-  if (toolChoice === 'none') return undefined
-  if (toolChoice !== undefined && toolChoice !== 'auto') warnings.push(unsupported('toolChoice', NAME))
-  const encoded: unknown[] = []
-  for (const tool of tools) {
-    if (!isDefinition(tool)) {
-      if (tool.provider === NAME) encoded.push(tool.value)
-      else
-        warnings.push(dropped('tools', `A tool of ${tool.provider} cannot run at ${NAME} and was left out.`))
-      continue
-    }
-    if (asRecord(tool.inputSchema) === undefined) {
-      throw new LlmError({
-        kind: 'config',
-        provider: NAME,
-        phase: 'encode',
-        message: `The inputSchema of tool ${tool.name} is not a JSON Schema object.`,
-      })
-    }
-    const { name, description, inputSchema } = tool
-    encoded.push({ type: 'function', function: { name, description, parameters: inputSchema } })
-  }
+  if (tools.length === 0 || toolChoice === 'none') return undefined
+  if (toolChoice !== undefined && toolChoice !== 'auto') unsupported(notes, 'toolChoice')
+  const encoded = wireTools(request, notes, ({ name, description }, parameters) => ({
+    type: 'function',
+    function: { name, description, parameters },
+  }))
   return encoded.length === 0 ? undefined : encoded
 }
 
-function encodeMessages(request: Request, warnings: Warning[]): unknown[] {
-  const encoded: unknown[] = []
-  if (request.system !== undefined && request.system.trim() !== '') {
-    encoded.push({ role: 'system', content: request.system })
-  }
-  for (const message of request.messages) encodeMessage(message, encoded, warnings)
+function encodeMessages({ system, messages }: Request, notes: Notes): unknown[] {
+  const encoded: unknown[] = system?.trim() ? [{ role: 'system', content: system }] : []
+  for (const message of messages) encodeMessage(message, encoded, notes)
   return encoded
 }
 
 /** One of our messages is one of theirs, but for tool results, of which each is a message. */
-function encodeMessage(message: Message, encoded: unknown[], warnings: Warning[]): void {
+function encodeMessage({ role, content }: Message, encoded: unknown[], notes: Notes): void {
   const bare: Bare = { content: '', images: [] }
   const calls: unknown[] = []
   let thinking = ''
-  for (const part of partsOf(message.content)) {
+  for (const part of partsOf(content)) {
     if (part.type === 'tool-call') {
       calls.push({ id: part.id, function: { name: part.name, arguments: argsObject(part) } })
     } else if (part.type === 'reasoning') {
-      if (isForeign(part.origin, [NAME])) {
-        warnings.push(
-          dropped('messages', `Reasoning of ${part.origin?.provider} was left out of the history.`),
-        )
-      } else thinking += part.text
+      if (isForeign(part.origin, [NAME])) leftOut(notes, `Reasoning of ${part.origin?.provider}`)
+      else thinking += part.text
     } else if (part.type === 'tool-result') {
       const answer: Bare = { content: '', images: [] }
-      for (const piece of partsOf(part.content)) encodePiece(piece, answer, warnings)
+      for (const piece of partsOf(part.content)) encodePiece(piece, answer, notes)
       // There is no error flag; the model has to read it.
       if (part.isError === true) answer.content = `Error: ${answer.content}`
       encoded.push({ role: 'tool', ...finished(answer), tool_name: part.name, tool_call_id: part.id })
-    } else encodePiece(part, bare, warnings)
+    } else encodePiece(part, bare, notes)
   }
-  const { role } = message
-  const more = calls.length > 0 || thinking !== ''
   // A turn of nothing but blank text says nothing, and some chat templates trip over it.
-  if (bare.content.trim() === '' && bare.images.length === 0 && !more) return
-  encoded.push({
-    role: role === 'tool' ? 'user' : role,
-    ...finished(bare),
-    ...(thinking === '' ? {} : { thinking }),
-    ...(calls.length === 0 ? {} : { tool_calls: calls }),
-  })
+  if (bare.content.trim() === '' && bare.images.length + calls.length === 0 && thinking === '') return
+  encoded.push(
+    defined({
+      role: role === 'tool' ? 'user' : role,
+      ...finished(bare),
+      thinking: thinking || undefined,
+      tool_calls: calls.length === 0 ? undefined : calls,
+    }),
+  )
 }
 
 interface Bare {
@@ -271,50 +210,23 @@ function finished({ content, images }: Bare): Record<string, unknown> {
 }
 
 /** Text and base64 images; the rest is named to the model and to the caller, so that neither believes it was seen. */
-function encodePiece(part: Part, bare: Bare, warnings: Warning[]): void {
-  if (part.type === 'text') {
-    bare.content += part.text
-    return
-  }
-  if (part.type === 'provider') {
-    warnings.push(
-      dropped('messages', `A part of ${part.provider} cannot be sent to ${NAME} and was left out.`),
-    )
-    return
-  }
-  if (part.type !== 'image' && part.type !== 'file' && part.type !== 'audio') return
-  if (part.type === 'image') {
-    if (part.mediaType !== undefined && !/^image\//i.test(part.mediaType)) {
-      throw new LlmError({
-        kind: 'invalid-request',
-        provider: NAME,
-        phase: 'encode',
-        message: `An image part has the media type ${part.mediaType}: send it as a file part, or correct the type.`,
-      })
+function encodePiece(part: Part, bare: Bare, notes: Notes): void {
+  if (part.type === 'text') bare.content += part.text
+  else if (part.type === 'provider') leftOut(notes, `A part of ${part.provider}`)
+  else if (part.type === 'image' || part.type === 'file' || part.type === 'audio') {
+    if (part.type === 'image' && part.mediaType !== undefined && !/^image\//i.test(part.mediaType)) {
+      throw notMedia(NAME, `an image of type ${part.mediaType}: send it as a file, or correct the type`)
     }
-    const data = part.data ?? (part.url?.startsWith('data:') === true ? part.url : undefined)
-    if (data !== undefined) {
-      bare.images.push(base64Of(data))
-      return
+    const data = part.data ?? (part.url?.startsWith('data:') ? part.url : undefined)
+    if (part.type === 'image' && data !== undefined) bare.images.push(base64Of(data))
+    else {
+      const kind = { image: 'image by URL or id', file: 'file', audio: 'sound' }[part.type]
+      bare.content += `${bare.content === '' ? '' : '\n'}${notSent(notes, kind)}`
     }
   }
-  const kind = part.type === 'file' ? 'file' : part.type === 'audio' ? 'sound' : 'image by URL or id'
-  bare.content += `${bare.content === '' ? '' : '\n'}[${kind} not sent]`
-  warnings.push(
-    dropped(
-      'messages',
-      `${NAME} takes base64 images only: a ${kind} was replaced by the note "[${kind} not sent]".`,
-    ),
-  )
 }
 
 // ---------------------------------------------------------------------------------------------- decoding
-
-/** Documented reasons; `load` and `unload` answer requests without messages. */
-const FINISH_REASONS: ReadonlyMap<string, FinishReason> = /* @__PURE__ */ new Map([
-  ['stop', 'stop'],
-  ['length', 'length'],
-])
 
 interface Lines extends Pick<Decoder, 'end' | 'done' | 'raw'> {
   push(line: unknown): StreamEvent[]
@@ -339,12 +251,7 @@ function createLines(request: Request | undefined): Lines {
     open = undefined
   }
 
-  function add(
-    type: 'text' | 'reasoning',
-    text: string,
-    out: StreamEvent[],
-    logprobs?: TokenLogprob[],
-  ): void {
+  function add(type: 'text' | 'reasoning', text: string, out: StreamEvent[], logprobs: TokenLogprob[]): void {
     if (text === '') return
     if (open?.type !== type) {
       close(out)
@@ -353,7 +260,7 @@ function createLines(request: Request | undefined): Lines {
     if (type === 'reasoning') open.text += text
     out.push(
       type === 'text'
-        ? { type: 'text-delta', part: open.part, text, ...(logprobs === undefined ? {} : { logprobs }) }
+        ? { type: 'text-delta', part: open.part, text, ...(logprobs.length === 0 ? {} : { logprobs }) }
         : { type: 'reasoning-delta', part: open.part, text },
     )
   }
@@ -367,7 +274,7 @@ function createLines(request: Request | undefined): Lines {
       const out: StreamEvent[] = []
       if (last !== undefined) return out
       const line = asRecord(value)
-      if (line === undefined) throw notAnObject()
+      if (line === undefined) throw protocol(NAME, 'sent something that is not an object')
       const error = own(line, 'error')
       if (error !== undefined && error !== null) throw streamError({ provider: NAME, error })
       if (!started) {
@@ -375,15 +282,15 @@ function createLines(request: Request | undefined): Lines {
         out.push({
           type: 'start',
           provider: NAME,
-          model: asString(own(line, 'model')) || (request?.model ?? ''),
+          model: stringIn(line, 'model') || (request?.model ?? ''),
         })
       }
       const message = own(line, 'message')
       // `reasoning_content` is what imitations of this API send.
-      const thinking = asString(own(message, 'thinking')) ?? asString(own(message, 'reasoning_content'))
-      add('reasoning', thinking ?? '', out)
-      add('text', asString(own(message, 'content')) ?? '', out, readLogprobs(own(line, 'logprobs')))
-      for (const call of asArray(own(message, 'tool_calls'))) {
+      const thinking = stringIn(message, 'thinking') ?? stringIn(message, 'reasoning_content')
+      add('reasoning', thinking ?? '', out, [])
+      add('text', stringIn(message, 'content') ?? '', out, readLogprobs(listIn(line, 'logprobs')))
+      for (const call of listIn(message, 'tool_calls')) {
         close(out)
         const called = own(call, 'function')
         // Calls come whole. `function.index` is 0 for every one of them in some versions, so we count ourselves.
@@ -404,57 +311,17 @@ function createLines(request: Request | undefined): Lines {
       return out
     },
     end() {
-      if (last === undefined) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider: NAME,
-          phase: 'stream',
-          message: `The stream of ${NAME} ended before the line that says done.`,
-        })
-      }
-      const out: StreamEvent[] = []
-      const rawFinishReason = asString(own(last, 'done_reason'))
-      const known = FINISH_REASONS.get(rawFinishReason ?? 'stop') ?? 'unknown'
-      out.push({
-        type: 'finish',
-        finishReason: calls > 0 && known !== 'length' ? 'tool-calls' : known,
-        rawFinishReason,
-        usage: readUsage(last),
-      })
-      return out
+      if (last === undefined) throw interrupted(NAME, 'the line that says done')
+      // `load` and `unload` answer requests without messages.
+      const rawFinishReason = stringIn(last, 'done_reason')
+      const isStop = rawFinishReason === undefined || rawFinishReason === 'stop'
+      const finishReason =
+        rawFinishReason === 'length' ? 'length' : calls > 0 ? 'tool-calls' : isStop ? 'stop' : 'unknown'
+      // `prompt_eval_count` is absent in some versions when the whole prompt was cached.
+      const inputTokens = countIn(last, 'prompt_eval_count')
+      const outputTokens = countIn(last, 'eval_count')
+      const usage = { inputTokens, outputTokens, totalTokens: totalOf(inputTokens, outputTokens) }
+      return [{ type: 'finish', finishReason, rawFinishReason, usage }]
     },
   }
-}
-
-function notAnObject(): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider: NAME,
-    phase: 'stream',
-    message: `${NAME} sent something that is not an object where a chat answer belongs.`,
-  })
-}
-
-/** `prompt_eval_count` is absent in some versions when the whole prompt was cached. */
-function readUsage(line: Record<string, unknown>): Usage {
-  const inputTokens = asCount(own(line, 'prompt_eval_count'))
-  const outputTokens = asCount(own(line, 'eval_count'))
-  const both = inputTokens !== undefined && outputTokens !== undefined
-  return { inputTokens, outputTokens, totalTokens: both ? sumCounts(inputTokens, outputTokens) : undefined }
-}
-
-function readLogprobs(value: unknown): TokenLogprob[] | undefined {
-  const logprobs = asArray(value).flatMap((item) => {
-    const one = readLogprob(item)
-    if (one === undefined) return []
-    const top = asArray(own(item, 'top_logprobs')).flatMap((other) => readLogprob(other) ?? [])
-    return top.length === 0 ? one : { ...one, top }
-  })
-  return logprobs.length === 0 ? undefined : logprobs
-}
-
-function readLogprob(value: unknown): { token: string; logprob: number } | undefined {
-  const token = asString(own(value, 'token'))
-  const logprob = asNumber(own(value, 'logprob'))
-  return token === undefined || logprob === undefined ? undefined : { token, logprob }
 }

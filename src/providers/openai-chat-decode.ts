@@ -8,7 +8,7 @@
  * Not here: SSE (wire/sse.ts), which call a fragment belongs to (stream/tool-calls.ts).
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls, type ToolCallFragment } from '../stream/tool-calls.ts'
 import type {
@@ -21,7 +21,7 @@ import type {
   StreamEvent,
   TokenLogprob,
 } from '../types.ts'
-import { asArray, asCount, asRecord, asString, own } from './body.ts'
+import { asRecord, asString, countIn, defined, listIn, own, recordIn, stringIn } from './body.ts'
 import { streamError } from './errors.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 import {
@@ -42,6 +42,8 @@ import {
   splitsThinking,
   type Single,
 } from './openai-chat-pieces.ts'
+import { interrupted } from './notes.ts'
+import { markCalls } from './parts.ts'
 import { createThinkSplitter } from './think-tags.ts'
 
 /** Reads the chunks of one answer. */
@@ -107,7 +109,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   const details: Record<string, unknown>[] = []
 
   /** Signatures and flags that a call has to carry back, by the message part of the call. */
-  const callExtras = new Map<number, Record<string, Json>>()
+  const callExtras = new Map<number, Origin>()
   /** Custom tools stream free text; it is wrapped into `{"input":"…"}` as it arrives. */
   const customCalls = new Map<unknown, { index: unknown; id: unknown }>()
   /** Part of the call that the last fragment belonged to. */
@@ -121,12 +123,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   function start(out: StreamEvent[]): void {
     if (started) return
     started = true
-    out.push({
-      type: 'start',
-      provider,
-      model: model ?? request?.model ?? '',
-      ...(id === undefined ? {} : { id }),
-    })
+    out.push(defined({ type: 'start' as const, provider, model: model ?? request?.model ?? '', id }))
   }
 
   function emitText(delta: string, out: StreamEvent[]): void {
@@ -170,19 +167,18 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       if (type === 'thinking' || type === 'reasoning') {
         const pieces = Array.isArray(thinking) ? thinking : [thinking ?? own(block, 'text')]
         for (const piece of pieces)
-          emitReasoning(asString(piece) ?? asString(own(piece, 'text')) ?? '', 'content', out)
+          emitReasoning(asString(piece) ?? stringIn(piece, 'text') ?? '', 'content', out)
       } else if (type === 'reference') {
-        for (const reference of asArray(own(block, 'reference_ids')))
-          addSource({ id: String(reference) }, out)
-      } else readContent(asString(block) ?? asString(own(block, 'text')) ?? '', out)
+        for (const reference of listIn(block, 'reference_ids')) addSource({ id: String(reference) }, out)
+      } else readContent(asString(block) ?? stringIn(block, 'text') ?? '', out)
     }
   }
 
   function readReasoning(delta: unknown, out: StreamEvent[]): void {
-    const list = asArray(own(delta, 'reasoning_details'))
+    const list = listIn(delta, 'reasoning_details')
     for (const detail of list) addDetail(details, detail)
     for (const field of REASONING_FIELDS) {
-      const value = asString(own(delta, field))
+      const value = stringIn(delta, field)
       if (value !== undefined && value !== '') {
         emitReasoning(value, field, out)
         return
@@ -190,7 +186,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     }
     // Encrypted details have no text, and yet make a part: they have to go back.
     for (const detail of list) {
-      const piece = asString(own(detail, 'text')) ?? asString(own(detail, 'summary')) ?? ''
+      const piece = stringIn(detail, 'text') ?? stringIn(detail, 'summary') ?? ''
       emitReasoning(piece, 'reasoning_details', out)
     }
   }
@@ -204,18 +200,18 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     const key = index ?? callId
     let args = own(target, 'arguments')
     if (custom !== undefined) {
-      const piece = JSON.stringify(asString(own(custom, 'input')) ?? '').slice(1, -1)
+      const piece = JSON.stringify(stringIn(custom, 'input') ?? '').slice(1, -1)
       args = customCalls.has(key) ? piece : `{"input":"${piece}`
       customCalls.set(key, { index, id: callId })
     }
     addFragment({ index, id: callId, name: own(target, 'name') ?? undefined, args }, out)
-    const extra = asRecord(own(call, 'extra_content'))
+    const extra = recordIn(call, 'extra_content')
     if (callPart !== undefined && (extra !== undefined ? isShallow(extra) : custom !== undefined)) {
-      callExtras.set(callPart, {
-        ...callExtras.get(callPart),
-        ...(extra === undefined ? {} : { extra_content: extra as Json }),
-        ...(custom === undefined ? {} : { custom: true }),
-      })
+      const more = {
+        extra_content: extra as Json | undefined,
+        custom: custom === undefined ? undefined : true,
+      }
+      callExtras.set(callPart, { provider, ...callExtras.get(callPart), ...defined(more) })
     }
   }
 
@@ -238,56 +234,44 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
 
   /** `url_citation` annotations, with offsets into `content`: OpenAI's search models and OpenRouter. */
   function readAnnotations(delta: unknown, out: StreamEvent[]): void {
-    for (const annotation of asArray(own(delta, 'annotations'))) {
+    for (const annotation of listIn(delta, 'annotations')) {
       const found = own(annotation, 'url_citation') ?? annotation
-      const url = asString(own(found, 'url'))
+      const url = stringIn(found, 'url')
       if (url === undefined) continue
-      const source: Source = { url }
-      const title = asString(own(found, 'title'))
-      const quote = asString(own(found, 'content'))
-      const from = asCount(own(found, 'start_index'))
-      const to = asCount(own(found, 'end_index'))
-      if (title !== undefined && title !== '') source.title = title
-      if (quote !== undefined && quote !== '') source.text = quote
-      // OpenRouter sends 0..0 for sources of the answer as a whole.
-      if (from !== undefined && to !== undefined && to > from) {
-        source.start = from
-        source.end = to
-      }
+      const from = countIn(found, 'start_index') ?? 0
+      const to = countIn(found, 'end_index') ?? 0
+      const source = defined({
+        url,
+        title: stringIn(found, 'title') || undefined,
+        text: stringIn(found, 'content') || undefined,
+        // OpenRouter sends 0..0 for sources of the answer as a whole.
+        ...(to > from ? { start: from, end: to } : {}),
+      })
       if (addSource(source, out)) cited.push(source)
     }
   }
 
   /** Perplexity repeats `search_results` and `citations` on every chunk; xAI sends `citations` on the last. */
   function readSearch(chunk: unknown, out: StreamEvent[]): void {
-    for (const result of asArray(own(chunk, 'search_results'))) addResult(result, 'snippet', out)
-    for (const citation of asArray(own(chunk, 'citations'))) {
+    for (const result of listIn(chunk, 'search_results')) addResult(result, 'snippet', out)
+    for (const citation of listIn(chunk, 'citations')) {
       if (typeof citation !== 'string') addResult(citation, 'text', out)
       else if (citation !== '') addSource({ url: citation }, out)
     }
   }
 
   function addResult(result: unknown, textField: string, out: StreamEvent[]): void {
-    const url = asString(own(result, 'url'))
-    if (url === undefined || url === '') return
-    const title = asString(own(result, 'title'))
-    const quote = asString(own(result, textField))
-    addSource(
-      {
-        url,
-        ...(title === undefined ? {} : { title }),
-        ...(quote === undefined || quote === '' ? {} : { text: quote }),
-      },
-      out,
-    )
+    const url = stringIn(result, 'url')
+    if (!url) return
+    const text = stringIn(result, textField) || undefined
+    addSource(defined({ url, title: stringIn(result, 'title'), text }), out)
   }
 
   /** Groq's compound models run tools themselves: `executed_tools`, first with the call, then with the result. */
   function readExecuted(delta: unknown, out: StreamEvent[]): void {
-    for (const tool of asArray(own(delta, 'executed_tools'))) {
+    for (const tool of listIn(delta, 'executed_tools')) {
       if (!isShallow(tool)) continue
-      for (const result of asArray(own(own(tool, 'search_results'), 'results')))
-        addResult(result, 'content', out)
+      for (const result of listIn(own(tool, 'search_results'), 'results')) addResult(result, 'content', out)
       const last = executed.at(-1)
       // The same call again, now with its output.
       const again = last !== undefined && own(last, 'output') === undefined && sameCall(last, tool)
@@ -298,8 +282,8 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
 
   /** OpenRouter's image models: `images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,…' } }]`. */
   function readImages(delta: unknown, out: StreamEvent[]): void {
-    for (const image of asArray(own(delta, 'images'))) {
-      const url = asString(own(own(image, 'image_url'), 'url'))
+    for (const image of listIn(delta, 'images')) {
+      const url = stringIn(own(image, 'image_url'), 'url')
       if (url === undefined) continue
       const data = /^data:([^;,]+);base64,(.*)$/s.exec(url)
       const value: ImagePart =
@@ -323,17 +307,17 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
   }
 
   function readRest(delta: Record<string, unknown>, out: StreamEvent[]): void {
-    const refusal = asString(own(delta, 'refusal'))
+    const refusal = stringIn(delta, 'refusal')
     if (refusal !== undefined && refusal !== '') {
       refused = true
       emitText(refusal, out)
     }
     // Audio models speak; what they say is text all the same.
-    emitText(asString(own(own(delta, 'audio'), 'transcript')) ?? '', out)
+    emitText(stringIn(own(delta, 'audio'), 'transcript') ?? '', out)
     readAnnotations(delta, out)
     readExecuted(delta, out)
     readImages(delta, out)
-    for (const call of asArray(own(delta, 'tool_calls'))) readCall(call, out)
+    for (const call of listIn(delta, 'tool_calls')) readCall(call, out)
     const legacy = own(delta, 'function_call')
     if (asRecord(legacy) !== undefined) {
       calls.push({ index: 0, name: own(legacy, 'name'), args: own(legacy, 'arguments') }, out)
@@ -369,7 +353,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
     if (delta !== undefined) readDelta(delta, choice, out)
     // Moonshot reports usage inside the choice.
     keepUsage(own(choice, 'usage'))
-    const reason = asString(own(choice, 'finish_reason'))
+    const reason = stringIn(choice, 'finish_reason')
     if (reason !== undefined && reason !== '') {
       if (isFailure(reason)) {
         throw failure({ message: `The answer ended with finish_reason "${reason}"`, code: reason })
@@ -399,7 +383,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       // Azure's first chunk has an empty id and model; Groq's last has the id "stub": the first real ones count.
       id ??= nonEmpty(own(record, 'id'))
       model ??= nonEmpty(own(record, 'model'))
-      const choices = asArray(own(record, 'choices'))
+      const choices = listIn(record, 'choices')
       if (id !== undefined || model !== undefined || choices.length > 0) start(out)
       readSearch(record, out)
       for (const choice of choices) if (asRecord(choice) !== undefined) readChoice(choice, out)
@@ -428,12 +412,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       const out: StreamEvent[] = []
       // Snowflake never sends a finish_reason: [DONE] after an answer is enough, [DONE] after nothing is not.
       if (finished === undefined && !(doneMarked && sawDelta)) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider,
-          phase: 'stream',
-          message: `The answer of ${provider} ended before a finish_reason or [DONE]; what came is incomplete.`,
-        })
+        throw interrupted(provider, 'a finish_reason or [DONE]')
       }
       start(out)
       const rest = split?.end()
@@ -480,14 +459,7 @@ export function createChatReader(options: ChatReaderOptions): ChatReader {
       const value = { type: 'text', text: text.toString(), sources: cited } as const
       out.push({ type: 'part', part: textPart, value })
     }
-    // The length is read once: what is appended here is not looked at again.
-    for (let at = 0, { length } = out; at < length; at++) {
-      const event = out[at]!
-      const extras = event.type === 'tool-call' ? callExtras.get(event.part) : undefined
-      if (extras === undefined || event.type !== 'tool-call') continue
-      const { part, ...value } = event
-      out.push({ type: 'part', part, value: { ...value, origin: { provider, ...extras } } })
-    }
+    markCalls(out, 0, (part) => callExtras.get(part))
     if (executed.length > 0) {
       out.push({
         type: 'part',

@@ -7,12 +7,12 @@
  * Spec: https://platform.openai.com/docs/api-reference/chat/create, read 2026-11.
  */
 
-import type { JsonSchema, Request, Warning } from '../types.ts'
-import { dropped, unsupported } from './body.ts'
+import type { JsonSchema, Request, ToolDefinition, Warning } from '../types.ts'
 import type { Dialect, Effort } from './openai-chat-dialect.ts'
 import { type Body, type Context, encodeMessages } from './openai-chat-messages.ts'
+import { converted, unsupported } from './notes.ts'
 import { convertSchema } from './schema-dialects.ts'
-import { isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import { toolNames, wireTools } from './tool-names.ts'
 
 /** OpenAI takes names of `[a-zA-Z0-9_-]{1,64}`, and so does everyone who copied its schema. */
 export const MAX_TOOL_NAME = 64
@@ -46,7 +46,8 @@ export function encodeChat(
     ...bodyFor(dialect, request.model),
   }
   if (tools === undefined && request.toolChoice !== undefined && request.toolChoice !== 'auto') {
-    warnings.push(dropped('toolChoice', 'toolChoice was not sent: the request has no tools.'))
+    const message = 'toolChoice was not sent: the request has no tools.'
+    warnings.push({ code: 'dropped', field: 'toolChoice', message })
   }
   return { body, warnings }
 }
@@ -69,7 +70,7 @@ const FIELDS = [
 ] as const
 
 function encodeSampling(context: Context): Body {
-  const { request, dialect, provider, warnings } = context
+  const { request, dialect } = context
   const limit = dialect.maxCompletionTokens?.test(request.model)
     ? 'max_completion_tokens'
     : dialect.maxTokensField
@@ -82,7 +83,7 @@ function encodeSampling(context: Context): Body {
   }
   if (request.topK !== undefined) {
     if (dialect.topK === true) body[dialect.rename?.topK ?? 'top_k'] = request.topK
-    else warnings.push(unsupported('topK', provider))
+    else unsupported(context, 'topK')
   }
   const { logprobs } = request
   if (logprobs !== undefined && logprobs !== false && !rejects(context, 'logprobs')) {
@@ -94,7 +95,8 @@ function encodeSampling(context: Context): Body {
 }
 
 /** True, with a warning, when the dialect says the model rejects the option. */
-function rejects({ dialect, request, provider, warnings }: Context, field: string): boolean {
+function rejects(context: Context, field: string): boolean {
+  const { dialect, request } = context
   const asksToThink = request.reasoning !== undefined && request.reasoning !== 'off'
   const row = dialect.unsupported?.find(
     ({ fields, models, when }) =>
@@ -102,7 +104,7 @@ function rejects({ dialect, request, provider, warnings }: Context, field: strin
       (models === undefined || models.test(request.model)) &&
       (when === undefined || asksToThink),
   )
-  if (row !== undefined) warnings.push(unsupported(field, provider, row.detail))
+  if (row !== undefined) unsupported(context, field, row.detail)
   return row !== undefined
 }
 
@@ -120,12 +122,12 @@ const BUDGET_STEPS: readonly (readonly [number, Effort])[] = [
 ]
 
 function encodeReasoning(context: Context): Body {
-  const { request, dialect, provider, warnings } = context
+  const { request, dialect, provider } = context
   const { reasoning } = request
   if (reasoning === undefined) return {}
   const style = dialect.reasoning ?? 'effort'
   if (style === 'none') {
-    warnings.push(unsupported('reasoning', provider))
+    unsupported(context, 'reasoning')
     return {}
   }
   if (rejects(context, 'reasoning')) return {}
@@ -144,11 +146,11 @@ function encodeReasoning(context: Context): Body {
   if (style === 'object' && budget !== undefined && on) return { reasoning: { max_tokens: budget } }
   // Below here a budget becomes a word, or nothing.
   if (budget !== undefined) {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `${provider} takes no number of thinking tokens; ${budget} became "${wanted}".`,
-    })
+    converted(
+      context,
+      'reasoning',
+      `${provider} takes no number of thinking tokens; ${budget} became "${wanted}".`,
+    )
   }
   if (style === 'template') return templateSwitch(on)
   const effort = effortWord(context, wanted)
@@ -166,7 +168,8 @@ function templateSwitch(on: boolean): Body {
 }
 
 /** The server's word for an effort, or for the nearest one it knows. Undefined when it has no words at all. */
-function effortWord({ dialect, request, provider, warnings }: Context, wanted: Effort): string | undefined {
+function effortWord(context: Context, wanted: Effort): string | undefined {
+  const { dialect, request, provider } = context
   const row = (dialect.efforts ?? [{ words: OPENAI_WORDS }]).find(
     ({ models }: { models?: RegExp }) => models === undefined || models.test(request.model),
   )
@@ -184,28 +187,28 @@ function effortWord({ dialect, request, provider, warnings }: Context, wanted: E
       Math.abs(EFFORTS.indexOf(a) - at) - Math.abs(EFFORTS.indexOf(b) - at) ||
       EFFORTS.indexOf(b) - EFFORTS.indexOf(a),
   )
-  warnings.push({
-    code: 'converted',
-    field: 'reasoning',
-    message: `${provider} has no reasoning effort "${wanted}" for ${request.model}; "${nearest}" was sent.`,
-  })
+  converted(
+    context,
+    'reasoning',
+    `${provider} has no reasoning effort "${wanted}" for ${request.model}; "${nearest}" was sent.`,
+  )
   return words.get(nearest!)
 }
 
 function encodePromptCache(context: Context): Body {
-  const { request, dialect, provider, warnings } = context
+  const { request, dialect } = context
   const cache = request.promptCache
   if (typeof cache !== 'object' || dialect.promptCache === 'marks') return {}
   const body: Body = {}
   if (cache.key !== undefined) {
     if (dialect.promptCache === 'key') body['prompt_cache_key'] = cache.key
-    else warnings.push(unsupported('promptCache.key', provider))
+    else unsupported(context, 'promptCache.key')
   }
   if (cache.ttl !== undefined) {
     // OpenAI knows minutes (its default) and 24 hours.
     if (dialect.cacheRetention === true)
       body['prompt_cache_retention'] = cache.ttl === '1h' ? '24h' : 'in_memory'
-    else warnings.push(unsupported('promptCache.ttl', provider))
+    else unsupported(context, 'promptCache.ttl')
   }
   return body
 }
@@ -217,62 +220,45 @@ function encodeSchema(context: Context): Body {
   if (request.schema === undefined) return {}
   const how = dialect.schema ?? 'schema'
   if (how === 'none') {
-    warnings.push(unsupported('schema', provider, 'ask for JSON in the prompt'))
+    unsupported(context, 'schema', 'ask for JSON in the prompt')
     return {}
   }
   if (how === 'object') {
-    warnings.push({
-      code: 'converted',
-      field: 'schema',
-      message: `${provider} takes no schema; JSON was asked for and the schema was put into the system prompt.`,
-    })
+    const instead = 'JSON was asked for and the schema was put into the system prompt'
+    converted(context, 'schema', `${provider} takes no schema; ${instead}.`)
     return { response_format: { type: 'json_object' } }
   }
-  const converted = convertSchema(request.schema, how === 'strict' ? 'openai-strict' : 'none')
-  warnings.push(...converted.warnings)
-  return {
-    response_format: {
-      type: 'json_schema',
-      json_schema: {
-        name: 'answer',
-        schema: converted.schema,
-        // Compatible servers constrain decoding to any schema without a flag; OpenAI only when it is strict.
-        strict: how === 'strict' ? converted.strict : undefined,
-      },
-    },
-  }
+  const isStrict = how === 'strict'
+  const {
+    schema,
+    strict,
+    warnings: notes,
+  } = convertSchema(request.schema, isStrict ? 'openai-strict' : 'none')
+  warnings.push(...notes)
+  // Compatible servers constrain decoding to any schema without a flag; OpenAI only when it is strict.
+  const json_schema = { name: 'answer', schema, strict: isStrict ? strict : undefined }
+  return { response_format: { type: 'json_schema', json_schema } }
 }
 
 function encodeTools(context: Context): unknown[] | undefined {
-  const { request, dialect, provider, warnings, names } = context
-  const tools: unknown[] = []
-  for (const tool of request.tools ?? []) {
-    if (!isDefinition(tool)) {
-      if (tool.provider === provider) tools.push(tool.value)
-      else warnings.push(dropped('tools', `A tool of ${tool.provider} was not sent to ${provider}.`))
-      continue
-    }
-    let parameters = withProperties(objectSchema(tool, provider))
-    let strict: boolean | undefined
-    if (tool.strict === true) {
-      if (dialect.strictTools === true) {
-        const converted = convertSchema(parameters, 'openai-strict')
-        warnings.push(...converted.warnings)
-        parameters = converted.schema
-        strict = converted.strict
-      } else warnings.push(unsupported('strict', provider))
-    }
-    tools.push({
-      type: 'function',
-      function: { name: names.toWire(tool.name), description: tool.description, parameters, strict },
-    })
+  const { request, dialect, names } = context
+  const write = (
+    { name, description, strict: asked }: ToolDefinition,
+    schema: JsonSchema,
+    strict?: boolean,
+  ) => {
+    if (asked === true && strict === undefined) unsupported(context, 'strict')
+    // OpenAI: "object schema missing properties" (400), even when there are none.
+    const parameters = Object.hasOwn(schema, 'properties') ? schema : { ...schema, properties: {} }
+    return { type: 'function', function: { name: names.toWire(name), description, parameters, strict } }
   }
+  const tools = wireTools(
+    request,
+    context,
+    write,
+    dialect.strictTools === true ? (schema) => convertSchema(schema, 'openai-strict') : undefined,
+  )
   return tools.length === 0 ? undefined : tools
-}
-
-/** OpenAI: "object schema missing properties" (400), even when there are none. */
-function withProperties(schema: JsonSchema): JsonSchema {
-  return Object.hasOwn(schema, 'properties') ? schema : { ...schema, properties: {} }
 }
 
 function encodeToolChoice(context: Context): Body {

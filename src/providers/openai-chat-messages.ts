@@ -7,7 +7,7 @@
  * Not here: options, tools and the schema of the answer (openai-chat-encode.ts).
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type {
   AudioPart,
   FilePart,
@@ -18,10 +18,10 @@ import type {
   Request,
   ToolCallPart,
   ToolResultPart,
-  Warning,
 } from '../types.ts'
-import { asArray, base64Of, dropped, isForeign, jsonText, own, partsOf, textOf } from './body.ts'
-import { fromDataUrl, httpUrl, notMedia } from './media.ts'
+import { base64Of, isForeign, jsonText, listIn, own, partsOf, textOf } from './body.ts'
+import { audioFormat, dataUrl, fromDataUrl, httpUrl, imageUrl } from './media.ts'
+import { fault, leftOut, type Notes } from './notes.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
 import type { ToolNames } from './tool-names.ts'
 
@@ -29,11 +29,9 @@ import type { ToolNames } from './tool-names.ts'
 export type Body = Record<string, unknown>
 
 /** What every step of encoding needs. */
-export interface Context {
-  provider: string
+export interface Context extends Notes {
   dialect: Dialect
   request: Request
-  warnings: Warning[]
   names: ToolNames
 }
 
@@ -62,7 +60,7 @@ export function encodeMessages(context: Context): Body[] {
     const rest = parts.filter((part) => part.type !== 'tool-result')
     if (rest.length === 0) continue
     if (message.role === 'tool') {
-      throw invalid(context, 'A message of role "tool" holds something other than tool results.')
+      throw misplaced(context, rest[0]!, 'A message of role "tool"')
     }
     flush()
     const encoded =
@@ -120,7 +118,7 @@ function encodeTurn(message: Message, parts: readonly Part[], context: Context):
 }
 
 function encodeBlock(part: Part, context: Context): Body[] {
-  const { provider, warnings, dialect } = context
+  const { provider, dialect } = context
   switch (part.type) {
     case 'text':
       return part.text.trim() === '' ? [] : [{ type: 'text', text: part.text }]
@@ -128,82 +126,53 @@ function encodeBlock(part: Part, context: Context): Body[] {
     case 'file':
     case 'audio':
       if (dialect.media !== undefined && !dialect.media.includes(part.type)) {
-        throw new LlmError({
-          kind: 'unsupported',
-          provider,
-          phase: 'encode',
-          message: `${provider} takes no ${part.type} parts: send its text, or choose another provider.`,
-        })
+        const message = `${provider} takes no ${part.type} parts: send its text, or choose another provider.`
+        throw fault('unsupported', provider, 'encode', message)
       }
-      if (part.type === 'image') return [encodeImage(part, context)]
-      return [part.type === 'file' ? encodeFile(part, context) : encodeAudio(part, context)]
+      return [
+        part.type === 'image'
+          ? encodeImage(part, context)
+          : part.type === 'file'
+            ? encodeFile(part, context)
+            : encodeAudio(part, context),
+      ]
     case 'provider':
       if (part.provider === provider) return [part.value as Body]
-      warnings.push(dropped('messages', `A part of ${part.provider} was not sent to ${provider}.`))
+      leftOut(context, `A part of ${part.provider}`)
       return []
     default:
-      throw invalid(context, `A user message cannot hold a part of type "${part.type}".`)
+      throw misplaced(context, part, 'A user message')
   }
 }
 
-function encodeImage(given: ImagePart, context: Context): Body {
-  const part = fromDataUrl(given)
-  checkMediaType(part, 'image/', context)
-  let url: string
-  if (part.data !== undefined) url = dataUrl(part.data, part.mediaType)
-  else if (part.url !== undefined) url = httpUrl(part.url, context.provider)
-  else throw byReference(part, context)
+function encodeImage(part: ImagePart, context: Context): Body {
+  const url = imageUrl(part, context.provider)
+  if (url === undefined) throw byReference(part, context)
   return { type: 'image_url', image_url: { url, detail: part.detail } }
 }
 
-function encodeFile(given: FilePart, context: Context): Body {
-  if (given.fileId !== undefined) return { type: 'file', file: { file_id: given.fileId } }
-  const part = fromDataUrl(given)
-  if (part.url !== undefined) {
+function encodeFile(part: FilePart, context: Context): Body {
+  const { fileId, url, data, mediaType, name } = fromDataUrl(part)
+  if (fileId !== undefined) return { type: 'file', file: { file_id: fileId } }
+  if (url !== undefined) {
     if (context.dialect.mediaUrls !== true) throw byReference(part, context)
-    const address = httpUrl(part.url, context.provider)
-    return { type: 'file', file: { filename: part.name ?? nameOf(address), file_data: address } }
+    const file_data = httpUrl(url, context.provider)
+    return { type: 'file', file: { filename: name ?? nameOf(url), file_data } }
   }
-  const filename = part.name ?? `file.${part.mediaType.split(/[/+;]/)[1] ?? 'bin'}`
-  return { type: 'file', file: { filename, file_data: dataUrl(part.data, part.mediaType) } }
-}
-
-/** The API wants a format, not a media type. Everything else is passed on by its subtype, for servers that take more. */
-const AUDIO_FORMATS: Readonly<Record<string, string>> = {
-  mpeg: 'mp3',
-  wave: 'wav',
-  'x-wav': 'wav',
-  'x-m4a': 'm4a',
+  const filename = name ?? `file.${mediaType.split(/[/+;]/)[1] ?? 'bin'}`
+  return { type: 'file', file: { filename, file_data: dataUrl(data, mediaType) } }
 }
 
 function encodeAudio(part: AudioPart, context: Context): Body {
-  checkMediaType(part, 'audio/', context)
   if (part.data === undefined) throw byReference(part, context)
-  const subtype = part.mediaType.slice('audio/'.length).split(';', 1)[0]!.toLowerCase()
-  return {
-    type: 'input_audio',
-    input_audio: { data: base64Of(part.data), format: AUDIO_FORMATS[subtype] ?? subtype },
-  }
-}
-
-function checkMediaType(part: ImagePart | AudioPart, prefix: string, { provider }: Context): void {
-  const { mediaType } = part
-  if (mediaType === undefined || mediaType.toLowerCase().startsWith(prefix)) return
-  throw notMedia(provider, `a part of type "${part.type}" with the media type ${mediaType}`)
+  const format = audioFormat(part, context.provider)
+  return { type: 'input_audio', input_audio: { data: base64Of(part.data), format } }
 }
 
 function byReference(part: ImagePart | FilePart | AudioPart, { provider }: Context): LlmError {
   const way = part.url === undefined ? 'a file id' : 'a URL'
-  return new LlmError({
-    kind: 'unsupported',
-    provider,
-    phase: 'encode',
-    message: `${provider} does not take a part of type "${part.type}" by ${way}: pass its data and mediaType.`,
-  })
-}
-
-function dataUrl(data: string | Uint8Array, mediaType: string): string {
-  return `data:${mediaType};base64,${base64Of(data)}`
+  const message = `${provider} does not take a part of type "${part.type}" by ${way}: pass its data and mediaType.`
+  return fault('unsupported', provider, 'encode', message)
 }
 
 function nameOf(url: string): string {
@@ -213,28 +182,21 @@ function nameOf(url: string): string {
 
 /** An assistant turn. Undefined when nothing of it can go back. */
 function encodeAssistant(parts: readonly Part[], context: Context): Body | undefined {
-  const { provider, dialect, warnings, names } = context
+  const { provider, dialect } = context
   let text = ''
   const reasoning: ReasoningPart[] = []
   const calls: Body[] = []
   for (const part of parts) {
     if (part.type === 'text') text += part.text
-    else if (part.type === 'tool-call') calls.push(encodeCall(part, context, names))
+    else if (part.type === 'tool-call') calls.push(encodeCall(part, context))
     else if (part.type === 'reasoning') {
       if (isForeign(part.origin, [provider])) {
-        warnings.push(
-          dropped(
-            'messages',
-            `The reasoning of ${part.origin?.provider} means nothing to ${provider}; it was not sent.`,
-          ),
-        )
+        leftOut(context, `Reasoning of ${part.origin?.provider}`)
       } else reasoning.push(part)
     } else if (part.type === 'provider' && part.provider === provider) {
       // What this API reports of its own tools is for reading; it has no field that takes it back.
     } else {
-      warnings.push(
-        dropped('messages', `An assistant part of type "${part.type}" was not sent to ${provider}.`),
-      )
+      leftOut(context, `An assistant part of type "${part.type}"`)
     }
   }
   const turn: Body = { role: 'assistant' }
@@ -257,7 +219,7 @@ function replayReasoning(parts: readonly ReasoningPart[], withCalls: boolean, di
   if (dialect.reasoningWithCalls === true && withCalls && text === '') return { reasoning_content: '' }
   if (parts.length === 0 || how === 'none' || how === 'content') return {}
   if (how === 'reasoning_details') {
-    const details = parts.flatMap((part) => asArray(part.origin?.['details']))
+    const details = parts.flatMap((part) => listIn(part.origin, 'details'))
     return details.length > 0 ? { reasoning_details: details } : text === '' ? {} : { reasoning: text }
   }
   if (text === '') return {}
@@ -271,12 +233,12 @@ function part0Field(parts: readonly ReasoningPart[]): string {
   return field === 'reasoning' || field === 'reasoning_text' ? field : 'reasoning_content'
 }
 
-function encodeCall(part: ToolCallPart, context: Context, names: ToolNames): Body {
+function encodeCall(part: ToolCallPart, context: Context): Body {
   const { origin } = part
   const mine = origin !== undefined && origin.provider === context.provider
   const text = part.invalid === undefined ? jsonText(part.args ?? {}) : part.invalid.raw
   const id = callId(part.id, context.dialect)
-  const name = names.toWire(part.name)
+  const name = context.names.toWire(part.name)
   const extra =
     mine && origin['extra_content'] !== undefined ? { extra_content: origin['extra_content'] } : {}
   if (mine && origin['custom'] === true) {
@@ -293,7 +255,7 @@ function encodeResult(part: ToolResultPart, context: Context, waiting: unknown[]
   for (const inner of parts) {
     if (inner.type === 'text') continue
     if (inner.type === 'reasoning' || inner.type === 'tool-call' || inner.type === 'tool-result') {
-      throw invalid(context, `A tool result cannot hold a part of type "${inner.type}".`)
+      throw misplaced(context, inner, 'A tool result')
     }
     blocks.push(...encodeBlock(inner, context))
   }
@@ -352,6 +314,6 @@ function markCache(messages: Body[], { request }: Context): void {
   }
 }
 
-function invalid({ provider }: Context, message: string): LlmError {
-  return new LlmError({ kind: 'invalid-request', provider, phase: 'encode', message })
+function misplaced({ provider }: Context, { type }: Part, where: string): LlmError {
+  return fault('invalid-request', provider, 'encode', `${where} cannot hold a part of type "${type}".`)
 }

@@ -7,41 +7,47 @@
  */
 
 import type { FinishReason, Request, TokenLogprob, Usage } from '../types.ts'
-import { asArray, asCount, asNumber, asRecord, asString, own, sumCounts } from './body.ts'
+import {
+  asArray,
+  asCount,
+  asRecord,
+  asString,
+  countIn,
+  listIn,
+  listed,
+  numberIn,
+  own,
+  recordIn,
+  sumCounts,
+  totalOf,
+} from './body.ts'
 import type { Dialect } from './openai-chat-dialect.ts'
+import { readLogprob, readLogprobs as readEntries } from './parts.ts'
 
 /**
  * Usage in our meaning. Traps: DeepSeek, Moonshot and Mistral count cached tokens elsewhere; xAI leaves reasoning out
  * of completion_tokens in some answers (291 + 26 + 196 = 513), which only the total gives away.
  */
 export function readUsage(usage: unknown): Usage {
-  const input = asCount(own(usage, 'prompt_tokens'))
-  const total = asCount(own(usage, 'total_tokens'))
+  const input = countIn(usage, 'prompt_tokens')
+  const total = countIn(usage, 'total_tokens')
   const promptDetails = own(usage, 'prompt_tokens_details') ?? own(usage, 'prompt_token_details')
   const reasoning =
-    asCount(own(own(usage, 'completion_tokens_details'), 'reasoning_tokens')) ??
-    asCount(own(usage, 'reasoning_tokens'))
-  let output = asCount(own(usage, 'completion_tokens'))
-  if (
-    input !== undefined &&
-    output !== undefined &&
-    reasoning !== undefined &&
-    reasoning > 0 &&
-    total === input + output + reasoning
-  ) {
-    output += reasoning
+    countIn(own(usage, 'completion_tokens_details'), 'reasoning_tokens') ?? countIn(usage, 'reasoning_tokens')
+  let output = countIn(usage, 'completion_tokens')
+  if (reasoning && total !== undefined && total === sumCounts(input, output, reasoning)) {
+    output = sumCounts(output, reasoning)
   }
   return {
     inputTokens: input,
     outputTokens: output,
-    totalTokens:
-      total ?? (input === undefined || output === undefined ? undefined : sumCounts(input, output)),
+    totalTokens: total ?? totalOf(input, output),
     cachedInputTokens:
-      asCount(own(promptDetails, 'cached_tokens')) ??
-      asCount(own(usage, 'prompt_cache_hit_tokens')) ??
-      asCount(own(usage, 'cached_tokens')) ??
-      asCount(own(usage, 'num_cached_tokens')),
-    cacheWriteTokens: asCount(own(promptDetails, 'cache_write_tokens')),
+      countIn(promptDetails, 'cached_tokens') ??
+      countIn(usage, 'prompt_cache_hit_tokens') ??
+      countIn(usage, 'cached_tokens') ??
+      countIn(usage, 'num_cached_tokens'),
+    cacheWriteTokens: countIn(promptDetails, 'cache_write_tokens'),
     reasoningTokens: reasoning,
   }
 }
@@ -65,14 +71,12 @@ export function errorIn(chunk: Record<string, unknown>): unknown {
   const choices = own(chunk, 'choices')
   if (Array.isArray(choices) && choices.length > 0) return undefined
   if (own(chunk, 'object') === 'error' || own(chunk, 'type') === 'error') return chunk
-  const base = asNumber(own(own(chunk, 'base_resp'), 'status_code'))
+  const base = numberIn(own(chunk, 'base_resp'), 'status_code')
   if (base !== undefined && base !== 0) return chunk
   if (choices !== undefined) return undefined
   const says = own(chunk, 'message') ?? own(chunk, 'detail')
   const coded = own(chunk, 'code') ?? own(chunk, 'type') ?? own(chunk, 'detail')
-  return typeof says !== 'undefined' && says !== null && coded !== undefined && coded !== null
-    ? chunk
-    : undefined
+  return says != null && coded != null ? chunk : undefined
 }
 
 /** Whether a delta holds text, a role, and fields that are null, and nothing else. */
@@ -99,11 +103,8 @@ const FAILED = 'error network_error insufficient_system_resource'
 
 /** Our word for why it stopped; `unknown` for none and for words nobody has seen. */
 export function finishReasonOf(word: string | undefined): FinishReason {
-  let reason: FinishReason = 'unknown'
-  for (const [name, words] of Object.entries(FINISH)) {
-    if (word !== undefined && listed(words, word)) reason = name as FinishReason
-  }
-  return reason
+  const row = Object.entries(FINISH).find(([, words]) => word !== undefined && listed(words, word))
+  return (row?.[0] ?? 'unknown') as FinishReason
 }
 
 /** Whether a reason to stop is a failure. */
@@ -133,7 +134,7 @@ export function singleOf(chunk: unknown, choiceIndex: unknown): Single | undefin
     if (key !== 'choices' && typeof record[key] === 'object' && record[key] !== null) return undefined
   }
   const choice: unknown = choices[0]
-  const delta = asRecord(own(choice, 'delta'))
+  const delta = recordIn(choice, 'delta')
   const index = own(choice, 'index') ?? 0
   // An index that is an object is another one each time it is parsed.
   if (delta === undefined || index !== choiceIndex || typeof index === 'object') return undefined
@@ -153,7 +154,7 @@ export function singleOf(chunk: unknown, choiceIndex: unknown): Single | undefin
 
 function singleCall(calls: unknown): Single | undefined {
   const [call, more] = asArray(calls)
-  const target = asRecord(own(call, 'function'))
+  const target = recordIn(call, 'function')
   const args = own(target, 'arguments')
   if (more !== undefined || target === undefined || typeof args !== 'string') return undefined
   if (Object.keys(call as object).some((key) => !CALL_FIELDS.includes(key))) return undefined
@@ -196,25 +197,11 @@ export function addDetail(details: Record<string, unknown>[], value: unknown): v
 
 /** `logprobs.content`, or the older parallel arrays that Together and Fireworks still send. */
 export function readLogprobs(logprobs: unknown): TokenLogprob[] {
-  const found: TokenLogprob[] = []
-  for (const entry of asArray(own(logprobs, 'content'))) {
-    const one = readLogprob(entry)
-    if (one === undefined) continue
-    const top = asArray(own(entry, 'top_logprobs')).flatMap((alternative) => readLogprob(alternative) ?? [])
-    found.push(top.length === 0 ? one : { ...one, top })
-  }
-  const values = asArray(own(logprobs, 'token_logprobs'))
-  for (const [at, token] of asArray(own(logprobs, 'tokens')).entries()) {
-    const logprob = asNumber(values[at])
-    if (typeof token === 'string' && logprob !== undefined) found.push({ token, logprob })
-  }
-  return found
-}
-
-function readLogprob(entry: unknown): TokenLogprob | undefined {
-  const token = asString(own(entry, 'token'))
-  const logprob = asNumber(own(entry, 'logprob'))
-  return token === undefined || logprob === undefined ? undefined : { token, logprob }
+  const values = listIn(logprobs, 'token_logprobs')
+  return [
+    ...readEntries(listIn(logprobs, 'content')),
+    ...listIn(logprobs, 'tokens').flatMap((token, at) => readLogprob({ token, logprob: values[at] }) ?? []),
+  ]
 }
 
 /** Deltas that may repeat what came before. The second one shows which kind they are, and it stays that way. */
@@ -254,11 +241,6 @@ export function sameCall(a: unknown, b: unknown): boolean {
 /** The value when it is a string that says something. */
 export function nonEmpty(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-/** Whether a word stands in a list of words. */
-function listed(words: string, word: string): boolean {
-  return ` ${words} `.includes(` ${word} `)
 }
 
 /** Whether this model's server leaves `<think>` tags in the text. */

@@ -12,7 +12,8 @@ import type { Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
 import { createSkeleton } from '../wire/skeleton.ts'
 import { createSseDecoder } from '../wire/sse.ts'
-import { asArray, asString, endpoint, jsonBody, own, parseFrameJson } from './body.ts'
+import { endpoint, jsonBody, parseFrameJson } from './body.ts'
+import { acceptFor, httpRequest, modelPage } from './envelope.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 import { createChatReader, type ChatReader } from './openai-chat-decode.ts'
@@ -110,9 +111,9 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     Object.create(null) as Dialect,
     options.dialect ?? (baseURL === OPENAI_URL ? OPENAI_DIALECT : UNKNOWN_SERVER),
   )
-  const shared: Record<string, string> = {
-    ...(organization === undefined ? {} : { 'openai-organization': organization }),
-    ...(project === undefined ? {} : { 'openai-project': project }),
+  const shared = {
+    'openai-organization': organization,
+    'openai-project': project,
     ...headers,
   }
   const reader = (request: Request | undefined): ChatReader =>
@@ -128,17 +129,12 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     ...(options.defaultModel === undefined ? {} : { defaultModel: options.defaultModel }),
     encode(request) {
       const { body, warnings } = encodeChat(request, name, dialect)
-      return {
-        method: 'POST',
-        url: endpoint(baseURL, 'chat/completions', name),
-        headers: {
-          'content-type': 'application/json',
-          accept: request.stream ? 'text/event-stream' : 'application/json',
-          ...shared,
-        },
-        body: jsonBody(body, request.body),
-        ...(warnings.length === 0 ? {} : { warnings }),
-      }
+      return httpRequest(
+        endpoint(baseURL, 'chat/completions', name),
+        { ...acceptFor(request), ...shared },
+        jsonBody(body, request.body),
+        warnings,
+      )
     },
     authorize: keyAuthorize({
       provider: name,
@@ -190,14 +186,8 @@ export function openaiChat(options: OpenAIChatOptions = {}): Provider {
     },
     error: (response) => httpError({ provider: name, response }),
     listModels: {
-      encode: () => ({
-        method: 'GET',
-        url: endpoint(baseURL, 'models', name),
-        headers: { accept: 'application/json', ...shared },
-      }),
-      decode: (json) => ({
-        models: asArray(own(json, 'data')).flatMap((model) => asString(own(model, 'id')) ?? []),
-      }),
+      encode: () => httpRequest(endpoint(baseURL, 'models', name), shared),
+      decode: (json) => modelPage(json, 'data', 'id'),
     },
   }
 }

@@ -9,15 +9,16 @@
  * Not here: requests (openai-encode.ts), addresses and keys (openai.ts).
  */
 
-import { LlmError } from '../errors.ts'
 import type { DecodedBody, Decoder, Frame } from '../provider.ts'
 import { GrowingText } from '../stream/growing-text.ts'
 import { createToolCalls } from '../stream/tool-calls.ts'
 import type { Json, Origin, Request, StreamEvent, TokenLogprob } from '../types.ts'
 import { createSkeleton } from '../wire/skeleton.ts'
-import { asArray, asNumber, asRecord, asString, own, parseFrameJson } from './body.ts'
+import { asArray, asRecord, listIn, numberIn, own, parseFrameJson, pick, recordIn, stringIn } from './body.ts'
 import { streamError } from './errors.ts'
-import { readCost, readLogprobs, readSource, readUsage, reasonOf } from './openai-finish.ts'
+import { fault, interrupted, protocol } from './notes.ts'
+import { readCost, readSource, readUsage, reasonOf } from './openai-finish.ts'
+import { markCalls, readLogprobs, tellSources } from './parts.ts'
 import { toolNames } from './tool-names.ts'
 
 type Wire = Record<string, unknown>
@@ -84,7 +85,7 @@ export function decodeResponse(json: unknown, provider: string, request?: Reques
   }
   const decoder = createResponsesDecoder(provider, request)
   const events = decoder.read({ type: 'response.created', response })
-  const status = asString(own(response, 'status')) ?? 'completed'
+  const status = stringIn(response, 'status') ?? 'completed'
   events.push(...decoder.read({ type: `response.${status}`, response }))
   return { events: [...events, ...decoder.end()], raw: decoder.raw, reportedCost: decoder.reportedCost }
 }
@@ -123,8 +124,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   function start(response: Wire | undefined, out: StreamEvent[]): void {
     if (started) return
     started = true
-    const id = asString(own(response, 'id')) ?? ''
-    const model = asString(own(response, 'model')) || request?.model || ''
+    const id = stringIn(response, 'id') ?? ''
+    const model = stringIn(response, 'model') || request?.model || ''
     out.push({ type: 'start', provider, model, ...(id === '' ? {} : { id }) })
   }
 
@@ -135,8 +136,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     items.set(key, begun)
     types.add(own(item, 'type'))
     if (begun.kind === 'function' || begun.kind === 'custom') {
-      const name = asString(own(item, 'name')) ?? ''
-      const id = asString(own(item, 'call_id')) ?? ''
+      const name = stringIn(item, 'name') ?? ''
+      const id = stringIn(item, 'call_id') ?? ''
       if (name !== '') announced.add(key)
       if (name !== '' || id !== '') tools.push({ index: key, id, name }, out)
     }
@@ -221,15 +222,15 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   }
 
   function closeMessage(key: Key, slots: Map<number, TextSlot>, value: Wire, out: StreamEvent[]): void {
-    asArray(own(value, 'content')).forEach((content, index) => {
+    listIn(value, 'content').forEach((content, index) => {
       const target = slot(key, index, out)
       if (target === undefined) return
       if (own(content, 'type') === 'refusal') refuse(target)
       finishText(target, own(content, 'text') ?? own(content, 'refusal'), own(content, 'logprobs'), out)
-      const annotations = asArray(own(content, 'annotations'))
+      const annotations = listIn(content, 'annotations')
       if (annotations.length > target.annotations.length) target.annotations = [...annotations]
     })
-    const phase = asString(own(value, 'phase'))
+    const phase = stringIn(value, 'phase')
     for (const target of slots.values()) {
       const { part, annotations, refusal } = target
       const text = target.text.toString()
@@ -244,11 +245,8 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
         const cites = sources.length > 0 ? { sources } : {}
         out.push({ type: 'part', part, value: { type: 'text', text, ...cites, ...marked } })
       }
-      for (const { start: _start, end: _end, ...source } of sources) {
-        const name = JSON.stringify(source)
-        if (!cited.has(name)) out.push({ type: 'source', source })
-        cited.add(name)
-      }
+      const pages = sources.map(({ start: _start, end: _end, ...source }) => source)
+      tellSources(pages, cited, out)
     }
   }
 
@@ -260,13 +258,13 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   ): void {
     for (const kind of ['summary', 'content'] as const) {
       if (found.sections.some((section) => section.kind === kind)) continue
-      asArray(own(value, kind)).forEach((piece, index) => {
-        addThought(key, kind, index, asString(own(piece, 'text')) ?? '', out)
+      listIn(value, kind).forEach((piece, index) => {
+        addThought(key, kind, index, stringIn(piece, 'text') ?? '', out)
       })
     }
-    const encrypted = asString(own(value, 'encrypted_content')) ?? ''
+    const encrypted = stringIn(value, 'encrypted_content') ?? ''
     const origin: Origin = { provider }
-    const id = asString(own(value, 'id'))
+    const id = stringIn(value, 'id')
     if (id !== undefined) origin['id'] = id
     const { sections } = found
     const text = found.text.toString()
@@ -292,21 +290,18 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
       return
     }
     tools.close(key, out, args)
-    const namespace = asString(own(value, 'namespace'))
+    const namespace = stringIn(value, 'namespace')
     const custom = own(value, 'type') === 'custom_tool_call'
     if (namespace === undefined && !custom) return
     const origin: Origin = { provider }
     if (namespace !== undefined) origin['namespace'] = namespace
     if (custom) origin['custom'] = true
-    for (const event of out.slice(from)) {
-      if (event.type !== 'tool-call') continue
-      const { part, type, ...call } = event
-      out.push({ type: 'part', part, value: { type, ...call, origin } })
-    }
+    markCalls(out, from, () => origin)
   }
 
   function finishText(target: TextSlot, text: unknown, logprobs: unknown, out: StreamEvent[]): void {
-    if (target.text.empty && typeof text === 'string') addText(target, text, readLogprobs(logprobs), out)
+    if (target.text.empty && typeof text === 'string')
+      addText(target, text, readLogprobs(asArray(logprobs)), out)
   }
 
   function refuse(target: TextSlot): void {
@@ -315,18 +310,14 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   }
 
   function complete(response: Wire, by: string, out: StreamEvent[]): void {
-    status = asString(own(response, 'status')) ?? by
-    usage = asRecord(own(response, 'usage')) ?? usage
-    finish = Object.fromEntries(
-      ['status', 'incomplete_details', 'service_tier', 'moderation'].flatMap((field) =>
-        own(response, field) == null ? [] : [[field, own(response, field)]],
-      ),
-    )
+    status = stringIn(response, 'status') ?? by
+    usage = recordIn(response, 'usage') ?? usage
+    finish = pick(response, 'status incomplete_details service_tier moderation')
     // What began and was never reported done (recorded: mcp_list_tools), and kinds of items that no event brought at
     // all: in a whole JSON body that is everything. Kinds, because ids may differ from those in the stream (OpenRouter).
     // A resumed stream leaves out what it sent before.
     const known = new Set(types)
-    asArray(own(response, 'output')).forEach((value, index) => {
+    listIn(response, 'output').forEach((value, index) => {
       const output = asRecord(value) ?? {}
       if (items.get(index)?.kind === kindOf(output).kind) close(index, output, out)
       else if (whole && !known.has(own(output, 'type'))) close(`final ${index}`, output, out)
@@ -340,7 +331,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     const out: StreamEvent[] = []
     const event = asRecord(payload)
     if (event === undefined || done) return out
-    const type = asString(own(event, 'type')) ?? hint
+    const type = stringIn(event, 'type') ?? hint
     const delta = own(event, 'delta')
     if (TEXT_DELTAS.has(type)) {
       if (delta != null && typeof delta !== 'string') throw protocol(provider, `sent a ${type} without text`)
@@ -348,13 +339,13 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
     }
     const text = typeof delta === 'string' ? delta : ''
     const key = keyOf(event)
-    const at = asNumber(own(event, 'content_index')) ?? 0
+    const at = numberIn(event, 'content_index') ?? 0
     switch (type) {
       case 'response.created':
       case 'response.queued':
       case 'response.in_progress':
         whole = whole || !started
-        start(asRecord(own(event, 'response')), out)
+        start(recordIn(event, 'response'), out)
         break
       case 'response.output_item.added':
         start(undefined, out)
@@ -366,7 +357,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
         break
       case 'response.output_text.delta': {
         const target = closed.has(key) ? undefined : slot(key, at, out)
-        if (target !== undefined) addText(target, text, readLogprobs(own(event, 'logprobs')), out)
+        if (target !== undefined) addText(target, text, readLogprobs(listIn(event, 'logprobs')), out)
         break
       }
       case 'response.refusal.delta': {
@@ -388,8 +379,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
         if (!closed.has(key)) slot(key, at, out)?.annotations.push(own(event, 'annotation'))
         break
       case 'response.reasoning_summary_text.delta':
-        if (!closed.has(key))
-          addThought(key, 'summary', asNumber(own(event, 'summary_index')) ?? 0, text, out)
+        if (!closed.has(key)) addThought(key, 'summary', numberIn(event, 'summary_index') ?? 0, text, out)
         break
       case 'response.reasoning_text.delta':
         if (!closed.has(key)) addThought(key, 'content', at, text, out)
@@ -404,23 +394,22 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
         break
       case 'response.completed':
       case 'response.incomplete':
-        start(asRecord(own(event, 'response')), out)
-        complete(asRecord(own(event, 'response')) ?? {}, type.slice('response.'.length), out)
+        start(recordIn(event, 'response'), out)
+        complete(recordIn(event, 'response') ?? {}, type.slice('response.'.length), out)
         break
       case 'response.failed':
       case 'error': {
-        const response = asRecord(own(event, 'response'))
-        usage = asRecord(own(response, 'usage')) ?? usage
+        const response = recordIn(event, 'response')
+        usage = recordIn(response, 'usage') ?? usage
         throw streamError({ provider, error: own(response, 'error') ?? own(event, 'error') ?? event })
       }
       case 'response.cancelled':
-        throw new LlmError({
-          kind: 'interrupted',
+        throw fault(
+          'interrupted',
           provider,
-          phase: 'stream',
-          retryable: false,
-          message: `The answer of ${provider} was cancelled at the server.`,
-        })
+          'stream',
+          `The answer of ${provider} was cancelled at the server.`,
+        ).with({ retryable: false })
       default:
       // Progress of server-side tools, whose items come whole at the end, and events invented after this was written.
     }
@@ -428,7 +417,7 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
   }
 
   function requireItem(event: Wire, type: string): Wire {
-    const value = asRecord(own(event, 'item'))
+    const value = recordIn(event, 'item')
     if (value === undefined) throw protocol(provider, `sent a ${type} without an item`)
     return value
   }
@@ -457,24 +446,19 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
       if (known !== undefined) return again(skeleton.tag!, known)
       const payload = parseFrameJson(frame.data, provider)
       // The same event delivered twice. A server that numbers everything 0 is not counting.
-      if (repeated && (asNumber(own(payload, 'sequence_number')) ?? 0) > 0) return []
+      if (repeated && (numberIn(payload, 'sequence_number') ?? 0) > 0) return []
       const out = read(payload, frame.event)
       const delta = own(payload, 'delta')
-      if (typeof delta === 'string' && TEXT_DELTAS.has(asString(own(payload, 'type')) ?? '')) {
+      if (typeof delta === 'string' && TEXT_DELTAS.has(stringIn(payload, 'type') ?? '')) {
         skeleton.learn(frame.data, delta, deltaOf(payload as Wire))
       }
       return out
     },
     end() {
       if (status === undefined) {
-        throw new LlmError({
-          kind: 'interrupted',
-          provider,
-          phase: 'stream',
-          message: `The answer of ${provider} ended before response.completed.`,
-        })
+        throw interrupted(provider, 'response.completed')
       }
-      const reason = asString(own(own(finish, 'incomplete_details'), 'reason'))
+      const reason = stringIn(own(finish, 'incomplete_details'), 'reason')
       const finishReason = reasonOf(status, reason, tools.count, refused)
       return [{ type: 'finish', finishReason, rawFinishReason: reason ?? status, usage: readUsage(usage) }]
     },
@@ -497,17 +481,13 @@ export function createResponsesDecoder(provider: string, request?: Request): Res
 export const SEPARATOR = '\n\n'
 
 function deltaOf(event: Wire): Delta {
-  const plain =
-    own(event, 'type') === 'response.output_text.delta' && readLogprobs(own(event, 'logprobs')).length === 0
-  return { event, key: keyOf(event), at: asNumber(own(event, 'content_index')) ?? 0, plain }
+  const plain = own(event, 'type') === 'response.output_text.delta' && listIn(event, 'logprobs').length === 0
+  return { event, key: keyOf(event), at: numberIn(event, 'content_index') ?? 0, plain }
 }
 
 function keyOf(event: Wire): Key {
   return (
-    asNumber(own(event, 'output_index')) ??
-    asString(own(event, 'item_id')) ??
-    asString(own(own(event, 'item'), 'id')) ??
-    ''
+    numberIn(event, 'output_index') ?? stringIn(event, 'item_id') ?? stringIn(own(event, 'item'), 'id') ?? ''
   )
 }
 
@@ -521,14 +501,10 @@ function kindOf(item: Wire): Item {
       return { kind: 'function' }
     case 'custom_tool_call':
       // xAI answers its own searches itself: recorded 2026, call_id "xs_call_…".
-      return asString(own(item, 'call_id'))?.startsWith('xs_call_') === true
+      return stringIn(item, 'call_id')?.startsWith('xs_call_') === true
         ? { kind: 'provider' }
         : { kind: 'custom', started: false }
     default:
       return { kind: 'provider' }
   }
-}
-
-function protocol(provider: string, what: string): LlmError {
-  return new LlmError({ kind: 'protocol', provider, phase: 'stream', message: `${provider} ${what}.` })
 }

@@ -9,7 +9,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, asString, endpoint, jsonBody, own } from './body.ts'
+import { endpoint, jsonBody, own, countIn, stringIn, listIn } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
 import { floatRows, purposeIgnored } from './vectors.ts'
@@ -74,11 +74,11 @@ export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): Embeddi
     decode(json) {
       const error = own(json, 'error')
       if (error !== undefined && error !== null) throw streamError({ provider: name, error: json })
-      const data = asArray(own(json, 'data'))
+      const data = listIn(json, 'data')
       const vectors: unknown[] = []
       // `index` says where a vector belongs; a server that sends none keeps the order.
       for (const [at, item] of data.entries()) {
-        const index = asCount(own(item, 'index')) ?? at
+        const index = countIn(item, 'index') ?? at
         if (!Number.isInteger(index) || index >= data.length || vectors[index] !== undefined) {
           throw protocol(name, `it numbers an embedding ${index} of ${data.length}`)
         }
@@ -86,12 +86,12 @@ export function openaiEmbeddings(options: OpenAIEmbeddingsOptions = {}): Embeddi
         vectors[index] = typeof vector === 'string' ? numbersOf(vector, name) : (vector ?? null)
       }
       const usage = own(json, 'usage')
-      const model = asString(own(json, 'model'))
+      const model = stringIn(json, 'model')
       return {
         rows: floatRows(vectors, name),
         usage: {
-          inputTokens: asCount(own(usage, 'prompt_tokens')),
-          totalTokens: asCount(own(usage, 'total_tokens')),
+          inputTokens: countIn(usage, 'prompt_tokens'),
+          totalTokens: countIn(usage, 'total_tokens'),
         },
         ...(model === undefined || model === '' ? {} : { model }),
       }

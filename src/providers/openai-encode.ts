@@ -6,26 +6,35 @@
  * Not here: URLs, headers, keys (openai.ts), reading answers (openai-decode.ts).
  */
 
-import type { AudioPart, FilePart, ImagePart, Message, Part, Request, Warning } from '../types.ts'
+import type {
+  AudioPart,
+  FilePart,
+  JsonSchema,
+  Message,
+  Part,
+  Request,
+  ToolDefinition,
+  Warning,
+} from '../types.ts'
 import {
-  jsonText,
   asArray,
   asNumber,
   asRecord,
-  asString,
   base64Of,
-  dropped,
   isForeign,
+  jsonText,
+  listIn,
   own,
   partsOf,
   splitSystem,
+  stringIn,
   textOf,
-  unsupported,
 } from './body.ts'
-import { fromDataUrl, httpUrl, notMedia } from './media.ts'
+import { audioFormat, dataUrl, fromDataUrl, httpUrl, imageUrl, notMedia } from './media.ts'
+import { converted, leftOut, type Notes, unsupported, unsupportedOptions } from './notes.ts'
 import { SEPARATOR } from './openai-decode.ts'
-import { convertSchema } from './schema-dialects.ts'
-import { idMap, isDefinition, objectSchema, toolNames } from './tool-names.ts'
+import { convertSchema, type ConvertedSchema } from './schema-dialects.ts'
+import { idMap, isDefinition, toolNames, wireTools } from './tool-names.ts'
 import type { ToolNames } from './tool-names.ts'
 
 type Body = Record<string, unknown>
@@ -42,57 +51,60 @@ export interface EncodedResponses {
  * @throws LlmError `config` for tools that cannot be sent, `invalid-request` for media that cannot.
  */
 export function encodeResponses(request: Request, provider: string): EncodedResponses {
+  const { model, schema, logprobs, promptCache } = request
   const warnings: Warning[] = []
   const { system, messages } = splitSystem(request)
-  const names = toolNames(request, provider, 64)
-  const custom = customTools(request, provider)
-  const reasons = reasonsAbout(request.model)
-  const stored = own(request.body, 'store') === true
-  const context: Context = { provider, warnings, names, custom, stored, id: idMap(64), customIds: new Set() }
-  const include: string[] = []
-  if (reasons) include.push('reasoning.encrypted_content')
+  const context: Context = {
+    provider,
+    warnings,
+    request,
+    names: toolNames(request, provider, 64),
+    id: idMap(64),
+    customIds: new Set(),
+  }
+  const reasons = reasonsAbout(model)
+  const include = reasons ? ['reasoning.encrypted_content'] : []
+  const effort = encodeEffort(context, reasons)
+  const sampling = (field: 'temperature' | 'topP'): number | undefined => {
+    if (request[field] === undefined || !reasons || effort === 'none') return request[field]
+    // 400 "Unsupported parameter: 'temperature' is not supported with this model."
+    unsupported(context, field, `${model} rejects it while it reasons`)
+    return undefined
+  }
   const body: Body = {
-    model: request.model,
+    model,
     instructions: system,
     input: messages.flatMap((message) => encodeMessage(message, context)),
     store: false,
     max_output_tokens: request.maxTokens,
     parallel_tool_calls: request.parallelToolCalls,
+    // No `summary`: 400 "Your organization must be verified to generate reasoning summaries" (dozens of reports, 2026-01).
+    // `body: { reasoning: { summary: 'auto' } }` asks for one.
+    reasoning: effort === undefined ? undefined : { effort },
+    temperature: sampling('temperature'),
+    top_p: sampling('topP'),
+    ...encodeTools(context),
   }
-  const effort = encodeEffort(request, reasons, provider, warnings)
-  // No `summary`: 400 "Your organization must be verified to generate reasoning summaries" (dozens of reports, 2026-01).
-  // `body: { reasoning: { summary: 'auto' } }` asks for one.
-  if (effort !== undefined) body['reasoning'] = { effort }
-  for (const [field, wire] of [
-    ['temperature', 'temperature'],
-    ['topP', 'top_p'],
-  ] as const) {
-    if (request[field] === undefined) continue
-    // 400 "Unsupported parameter: 'temperature' is not supported with this model."
-    if (reasons && effort !== 'none') {
-      warnings.push(unsupported(field, provider, `${request.model} rejects it while it reasons`))
-    } else body[wire] = request[field]
-  }
-  encodeTools(request, context, body)
-  if (request.schema !== undefined) {
-    const { schema, strict, warnings: notes } = convertSchema(request.schema, 'openai-strict')
+  if (schema !== undefined) {
+    const { schema: subset, strict, warnings: notes } = enforced(schema)
     warnings.push(...notes)
-    body['text'] = { format: { type: 'json_schema', name: 'answer', schema, strict } }
+    body['text'] = { format: { type: 'json_schema', name: 'answer', schema: subset, strict } }
   }
-  if (request.logprobs !== undefined && request.logprobs !== false) {
+  if (logprobs !== undefined && logprobs !== false) {
     include.push('message.output_text.logprobs')
-    if (request.logprobs !== true) body['top_logprobs'] = request.logprobs
+    if (logprobs !== true) body['top_logprobs'] = logprobs
   }
   if (include.length > 0) body['include'] = include
-  encodeCache(request, provider, body, warnings)
-  for (const field of ['topK', 'seed', 'presencePenalty', 'frequencyPenalty', 'stop'] as const) {
-    const value = request[field]
-    if (value !== undefined && !(Array.isArray(value) && value.length === 0)) {
-      warnings.push(unsupported(field, provider))
-    }
+  // Caching itself is automatic; there is no way to turn it off.
+  if (typeof promptCache === 'object') {
+    body['prompt_cache_key'] = promptCache.key
+    if (promptCache.ttl !== undefined) unsupported(context, 'promptCache.ttl')
   }
+  unsupportedOptions(context, request, ['topK', 'seed', 'presencePenalty', 'frequencyPenalty', 'stop'])
   return { body, warnings }
 }
+
+const enforced = (schema: JsonSchema): ConvertedSchema => convertSchema(schema, 'openai-strict')
 
 // ---------------------------------------------------------------------------------------------- reasoning
 
@@ -122,115 +134,80 @@ function reasonsAbout(model: string): boolean {
   return !/^(?:ft:)?(?:gpt-[34]|chatgpt)|-chat-latest$|^chat-latest$/.test(model)
 }
 
-function encodeEffort(
-  request: Request,
-  reasons: boolean,
-  provider: string,
-  warnings: Warning[],
-): Rung | undefined {
-  const { reasoning, model } = request
+function encodeEffort(context: Context, reasons: boolean): Rung | undefined {
+  const { reasoning, model } = context.request
   if (reasoning === undefined) return undefined
   if (!reasons) {
-    if (reasoning !== 'off') warnings.push(unsupported('reasoning', provider, `${model} does not reason`))
+    if (reasoning !== 'off') unsupported(context, 'reasoning', `${model} does not reason`)
     return undefined
   }
-  const known = (EFFORTS.find(([pattern]) => pattern.test(model))?.[1] ?? DEFAULT_EFFORTS).split(
-    ' ',
-  ) as Rung[]
-  const wanted: Rung =
-    typeof reasoning === 'object' ? rungFor(reasoning.budgetTokens) : reasoning === 'off' ? 'none' : reasoning
-  if (typeof reasoning !== 'object' && known.includes(wanted)) return wanted
-  const place = LADDER.indexOf(wanted)
-  const distance = (rung: Rung) => Math.abs(LADDER.indexOf(rung) - place)
-  const [nearest = 'medium'] = [...known]
+  const words = EFFORTS.find(([pattern]) => pattern.test(model))?.[1] ?? DEFAULT_EFFORTS
+  const known = words.split(' ') as Rung[]
+  const isBudget = typeof reasoning === 'object'
+  const wanted = isBudget ? rungFor(reasoning.budgetTokens) : reasoning === 'off' ? 'none' : reasoning
+  if (!isBudget && known.includes(wanted)) return wanted
+  const distance = (rung: Rung): number => Math.abs(LADDER.indexOf(rung) - LADDER.indexOf(wanted))
+  const [nearest = 'medium'] = known
     .filter((rung) => wanted === 'none' || rung !== 'none')
     .sort((a, b) => distance(a) - distance(b))
   // The words at either end mean "as little" and "as much as there is".
-  if (typeof reasoning === 'object' || wanted === 'none') {
-    warnings.push({
-      code: 'converted',
-      field: 'reasoning',
-      message: `${model} takes no ${wanted === 'none' ? 'switch to turn reasoning off' : 'token budget'}; the effort "${nearest}" was sent.`,
-    })
+  if (isBudget || wanted === 'none') {
+    const missing = wanted === 'none' ? 'switch to turn reasoning off' : 'token budget'
+    converted(context, 'reasoning', `${model} takes no ${missing}; the effort "${nearest}" was sent.`)
   }
   return nearest
 }
 
+/** The word for a number of tokens. */
 function rungFor(budgetTokens: number): Rung {
-  if (budgetTokens <= 0) return 'none'
-  return budgetTokens <= 2048
-    ? 'low'
-    : budgetTokens <= 8192
-      ? 'medium'
-      : budgetTokens <= 24_576
-        ? 'high'
-        : 'max'
+  const steps = { none: 0, low: 2048, medium: 8192, high: 24_576, max: Infinity } as const
+  return Object.entries(steps).find(([, most]) => budgetTokens <= most)?.[0] as Rung
 }
 
 // -------------------------------------------------------------------------------------------------- tools
 
-interface Context {
-  provider: string
-  warnings: Warning[]
+interface Context extends Notes {
+  request: Request
   names: ToolNames
-  /** Names of the caller's free-text tools. */
-  custom: ReadonlySet<string>
-  /** The server keeps items, so ids alone will do. */
-  stored: boolean
   id: (id: string) => string
   /** Calls of free-text tools, whose results have a type of their own. */
   customIds: Set<string>
 }
 
-function customTools(request: Request, provider: string): ReadonlySet<string> {
-  const found = new Set<string>()
-  for (const tool of request.tools ?? []) {
-    if (isDefinition(tool) || tool.provider !== provider || own(tool.value, 'type') !== 'custom') continue
-    const name = asString(own(tool.value, 'name'))
-    if (name !== undefined) found.add(name)
-  }
-  return found
-}
-
-function encodeTools(request: Request, { provider, warnings, names, custom }: Context, body: Body): void {
-  const tools: unknown[] = []
-  for (const tool of request.tools ?? []) {
-    if (isDefinition(tool)) {
-      const parameters = objectSchema(tool, provider)
-      const converted = tool.strict === true ? convertSchema(parameters, 'openai-strict') : undefined
-      warnings.push(...(converted?.warnings ?? []))
-      tools.push({
-        type: 'function',
-        name: names.toWire(tool.name),
-        description: tool.description,
-        parameters: converted?.schema ?? parameters,
-        // Unlike in Chat Completions the default is true, which rewrites schemas at the server.
-        strict: converted?.strict ?? false,
-      })
-    } else if (tool.provider === provider) tools.push(tool.value)
-    else
-      warnings.push(dropped('tools', `A tool of ${tool.provider} was left out: ${provider} cannot run it.`))
-  }
+function encodeTools(context: Context): Body {
+  const { request, provider, names } = context
   const { toolChoice } = request
-  if (tools.length > 0) {
-    body['tools'] = tools
-    body['tool_choice'] =
-      typeof toolChoice !== 'object'
-        ? toolChoice
-        : custom.has(toolChoice.tool)
-          ? { type: 'custom', name: toolChoice.tool }
-          : { type: 'function', name: names.toWire(toolChoice.tool) }
-  } else if (toolChoice === 'required' || typeof toolChoice === 'object') {
-    warnings.push(unsupported('toolChoice', provider, 'there are no tools'))
+  const write = ({ name, description }: ToolDefinition, parameters: JsonSchema, strict = false): unknown => ({
+    type: 'function',
+    name: names.toWire(name),
+    description,
+    parameters,
+    // Unlike in Chat Completions the default is true, which rewrites schemas at the server.
+    strict,
+  })
+  const tools = wireTools(request, context, write, enforced)
+  const named = typeof toolChoice === 'object' ? toolChoice.tool : undefined
+  if (tools.length === 0) {
+    if (toolChoice === 'required' || named !== undefined) {
+      unsupported(context, 'toolChoice', 'there are no tools')
+    }
+    return {}
   }
-}
-
-function encodeCache(request: Request, provider: string, body: Body, warnings: Warning[]): void {
-  const { promptCache } = request
-  // Caching itself is automatic; there is no way to turn it off.
-  if (typeof promptCache !== 'object') return
-  if (promptCache.key !== undefined) body['prompt_cache_key'] = promptCache.key
-  if (promptCache.ttl !== undefined) warnings.push(unsupported('promptCache.ttl', provider))
+  /** A free-text tool of the caller's. */
+  const isCustom = (request.tools ?? []).some(
+    (tool) =>
+      !isDefinition(tool) &&
+      tool.provider === provider &&
+      own(tool.value, 'type') === 'custom' &&
+      own(tool.value, 'name') === named,
+  )
+  const choice =
+    named === undefined
+      ? toolChoice
+      : isCustom
+        ? { type: 'custom', name: named }
+        : { type: 'function', name: names.toWire(named) }
+  return { tools, tool_choice: choice }
 }
 
 // ----------------------------------------------------------------------------------------------- messages
@@ -273,7 +250,7 @@ function encodeUser(parts: readonly Part[], context: Context): Body[] {
 }
 
 function encodeAssistant(parts: readonly Part[], context: Context): Body[] {
-  const { provider, warnings, names, id, customIds } = context
+  const { provider, names, id, customIds } = context
   const items: Body[] = []
   for (const part of parts) {
     const foreign = 'origin' in part && isForeign(part.origin, [provider])
@@ -285,7 +262,7 @@ function encodeAssistant(parts: readonly Part[], context: Context): Body[] {
           items.push({ role: 'assistant', content: [{ type: 'refusal', refusal: part.text }] })
           break
         }
-        const phase = asString(own(origin, 'phase'))
+        const phase = stringIn(origin, 'phase')
         const last = items.at(-1)
         if (
           last?.['role'] === 'assistant' &&
@@ -297,13 +274,13 @@ function encodeAssistant(parts: readonly Part[], context: Context): Body[] {
         break
       }
       case 'reasoning':
-        if (foreign) warnings.push(dropped('messages', `Reasoning of ${part.origin?.provider} was left out.`))
+        if (foreign) leftOut(context, `Reasoning of ${part.origin?.provider}`)
         else items.push(...encodeReasoning(part, context))
         break
       case 'tool-call':
         if (own(origin, 'custom') === true) {
           customIds.add(part.id)
-          const input = part.invalid?.raw ?? asString(own(part.args, 'input')) ?? jsonText(part.args ?? {})
+          const input = part.invalid?.raw ?? stringIn(part.args, 'input') ?? jsonText(part.args ?? {})
           items.push({ type: 'custom_tool_call', call_id: id(part.id), name: part.name, input })
         } else {
           items.push({
@@ -322,24 +299,22 @@ function encodeAssistant(parts: readonly Part[], context: Context): Body[] {
         items.push(encodeResult(part, context))
         break
       default:
-        warnings.push(
-          dropped('messages', `The ${part.type} in an answer was left out: ${provider} takes none back.`),
-        )
+        leftOut(context, `The ${part.type} in an answer`)
     }
   }
   // 400 "Item 'rs_…' of type 'reasoning' was provided without its required following item." (recorded 2025-09)
   while (items.at(-1)?.['type'] === 'reasoning') {
     items.pop()
-    warnings.push(dropped('messages', 'Reasoning that nothing follows was left out.'))
+    leftOut(context, 'Reasoning that nothing follows')
   }
   return items
 }
 
-function encodeReasoning(part: Part & { type: 'reasoning' }, { warnings, stored }: Context): Body[] {
+function encodeReasoning(part: Part & { type: 'reasoning' }, context: Context): Body[] {
   const { text, encrypted, origin } = part
   const summary: Body[] = []
   const content: Body[] = []
-  const sections = asArray(own(origin, 'sections')).map((section) => asArray(section))
+  const sections = listIn(origin, 'sections').map((section) => asArray(section))
   let at = 0
   const pieces = sections.map(([, length]) => {
     const piece = text.slice(at, at + (asNumber(length) ?? 0))
@@ -354,8 +329,8 @@ function encodeReasoning(part: Part & { type: 'reasoning' }, { warnings, stored 
     }
   } else if (text !== '') summary.push({ type: 'summary_text', text })
   // Without the encrypted form the server knows nothing of it, unless it keeps items or takes the raw thoughts.
-  if (encrypted === undefined && content.length === 0 && !stored) {
-    warnings.push(dropped('messages', 'Reasoning without its encrypted form was left out.'))
+  if (encrypted === undefined && content.length === 0 && own(context.request.body, 'store') !== true) {
+    leftOut(context, 'Reasoning without its encrypted form')
     return []
   }
   return [
@@ -369,10 +344,10 @@ function encodeReasoning(part: Part & { type: 'reasoning' }, { warnings, stored 
   ]
 }
 
-function encodeProviderPart(part: Part & { type: 'provider' }, { provider, warnings }: Context): Body[] {
+function encodeProviderPart(part: Part & { type: 'provider' }, context: Context): Body[] {
   const value = asRecord(part.value)
-  if (part.provider === provider && value !== undefined) return [value]
-  warnings.push(dropped('messages', `A ${part.provider} part was left out.`))
+  if (part.provider === context.provider && value !== undefined) return [value]
+  leftOut(context, `A ${part.provider} part`)
   return []
 }
 
@@ -391,52 +366,41 @@ function encodeResult(part: Part & { type: 'tool-result' }, context: Context): B
 
 /** One piece of what a user says or a tool answers. */
 function encodeContent(part: Part, context: Context): Body[] {
-  const { provider, warnings } = context
+  const { provider } = context
   switch (part.type) {
     case 'text':
       return part.text.trim() === '' ? [] : [{ type: 'input_text', text: part.text }]
     case 'image':
-      return [encodeImage(part, provider)]
+      return [
+        {
+          type: 'input_image',
+          file_id: part.fileId,
+          image_url: part.fileId === undefined ? imageUrl(part, provider) : undefined,
+          detail: part.detail,
+        },
+      ]
     case 'file':
       return [encodeFile(part, provider)]
     case 'audio':
       return [encodeAudio(part, provider)]
     default:
-      warnings.push(dropped('messages', `A ${part.type} part was left out: ${provider} takes none there.`))
+      leftOut(context, `A ${part.type} part`)
       return []
   }
 }
 
-function encodeImage(part: ImagePart, provider: string): Body {
-  const media = fromDataUrl(part)
-  const detail = part.detail
-  if (media.fileId !== undefined) return { type: 'input_image', file_id: media.fileId, detail }
-  if (media.mediaType !== undefined && !media.mediaType.startsWith('image/')) {
-    throw notMedia(provider, `an image of type ${media.mediaType}`)
-  }
-  const url =
-    media.url === undefined
-      ? `data:${media.mediaType};base64,${base64Of(media.data)}`
-      : httpUrl(media.url, provider)
-  return { type: 'input_image', image_url: url, detail }
-}
-
 function encodeFile(part: FilePart, provider: string): Body {
-  const media = fromDataUrl(part)
-  if (media.fileId !== undefined) return { type: 'input_file', file_id: media.fileId }
-  if (media.url !== undefined) return { type: 'input_file', file_url: httpUrl(media.url, provider) }
-  return {
-    type: 'input_file',
-    // Required beside file_data.
-    filename: part.name ?? 'file',
-    file_data: `data:${media.mediaType};base64,${base64Of(media.data)}`,
-  }
+  const { fileId, url, data, mediaType } = fromDataUrl(part)
+  if (fileId !== undefined) return { type: 'input_file', file_id: fileId }
+  if (url !== undefined) return { type: 'input_file', file_url: httpUrl(url, provider) }
+  // The name is required beside the data.
+  return { type: 'input_file', filename: part.name ?? 'file', file_data: dataUrl(data, mediaType) }
 }
 
 function encodeAudio(part: AudioPart, provider: string): Body {
   if (part.data === undefined) throw notMedia(provider, 'audio by address or file id; pass its bytes')
-  const subtype = /^audio\/(?:x-)?([\w.+-]+)/.exec(part.mediaType)?.[1]
-  if (subtype === undefined) throw notMedia(provider, `audio of type ${part.mediaType}`)
-  const format = subtype === 'mpeg' ? 'mp3' : subtype === 'wave' ? 'wav' : subtype
-  return { type: 'input_audio', input_audio: { data: base64Of(part.data), format } }
+  return {
+    type: 'input_audio',
+    input_audio: { data: base64Of(part.data), format: audioFormat(part, provider) },
+  }
 }

@@ -7,10 +7,11 @@
  * Not here: sending, retrying, deadlines.
  */
 
-import { LlmError } from '../errors.ts'
 import type { HttpRequest, Provider } from '../provider.ts'
+import type { Warning } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
-import { asArray, asCount, asString, endpoint, jsonBody, own } from './body.ts'
+import { endpoint, jsonBody, pick } from './body.ts'
+import { acceptFor, httpRequest, modelPage, tokenCount } from './envelope.ts'
 import { httpError } from './errors.ts'
 import { keyAuthorize } from './key.ts'
 import type { ApiKey } from './key.ts'
@@ -50,27 +51,21 @@ export interface OpenAIOptions {
  * @throws LlmError from the methods of the codec only; see {@link Provider}.
  */
 export function openai(options: OpenAIOptions = {}): Provider {
-  const { baseURL = 'https://api.openai.com/v1', headers = {}, name = 'openai' } = options
-  const http = (path: string, accept: string, body?: string): HttpRequest => ({
-    method: body === undefined ? 'GET' : 'POST',
-    url: endpoint(baseURL, path, name),
-    headers: {
-      accept,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(options.organization === undefined ? {} : { 'openai-organization': options.organization }),
-      ...(options.project === undefined ? {} : { 'openai-project': options.project }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body }),
-  })
+  const { baseURL = 'https://api.openai.com/v1', name = 'openai' } = options
+  const headers = {
+    'openai-organization': options.organization,
+    'openai-project': options.project,
+    ...options.headers,
+  }
+  const http = (path: string, body?: string, accept?: object, warnings?: Warning[]): HttpRequest =>
+    httpRequest(endpoint(baseURL, path, name), { ...accept, ...headers }, body, warnings)
   return {
     name,
     framing: 'sse',
     encode(request) {
       const { body, warnings } = encodeResponses(request, name)
-      const accept = request.stream ? 'text/event-stream' : 'application/json'
-      const full = request.stream ? { ...body, stream: true } : body
-      return { ...http('responses', accept, jsonBody(full, request.body)), warnings }
+      const full = { ...body, stream: request.stream || undefined }
+      return http('responses', jsonBody(full, request.body), acceptFor(request), warnings)
     },
     authorize: keyAuthorize({
       provider: name,
@@ -86,36 +81,16 @@ export function openai(options: OpenAIOptions = {}): Provider {
     countTokens: {
       encode(request) {
         const { body } = encodeResponses(request, name)
-        const counted = Object.fromEntries(COUNTED.map((field) => [field, body[field]]))
-        return http('responses/input_tokens', 'application/json', jsonBody(counted))
+        return http('responses/input_tokens', jsonBody(pick(body, COUNTED)))
       },
-      decode(json) {
-        const count = asCount(own(json, 'input_tokens'))
-        if (count !== undefined) return count
-        throw new LlmError({
-          kind: 'protocol',
-          provider: name,
-          message: `The token count is missing in the answer of ${name}.`,
-        })
-      },
+      decode: (json) => tokenCount(json, 'input_tokens', name),
     },
     listModels: {
-      encode: () => http('models', 'application/json'),
-      decode: (json) => ({
-        models: asArray(own(json, 'data')).flatMap((row) => asString(own(row, 'id')) ?? []),
-      }),
+      encode: () => http('models'),
+      decode: (json) => modelPage(json, 'data', 'id'),
     },
   }
 }
 
 /** The fields that the counting endpoint takes. */
-const COUNTED = [
-  'model',
-  'instructions',
-  'input',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'reasoning',
-  'text',
-] as const
+const COUNTED = 'model instructions input tools tool_choice parallel_tool_calls reasoning text'

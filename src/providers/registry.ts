@@ -24,6 +24,7 @@ import { bedrockEmbeddings } from './bedrock-embeddings.ts'
 import { bedrock } from './bedrock.ts'
 import { cohereEmbeddings } from './cohere-embeddings.ts'
 import { cohere } from './cohere.ts'
+import { defined } from './body.ts'
 import { vendor, VENDORS, type VendorOptions } from './compatible.ts'
 import { readVariable } from './detect.ts'
 import { geminiEmbeddings } from './gemini-embeddings.ts'
@@ -364,13 +365,6 @@ function azureRoom(
   return {
     baseURL,
     resource: baseURL === undefined ? read('AZURE_RESOURCE_NAME', 'AZURE_OPENAI_RESOURCE') : undefined,
-  }
-}
-
-/** An object without its undefined fields, which options under exactOptionalPropertyTypes do not take. */
-function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
   }
 }
 

@@ -5,9 +5,10 @@
  * Not here: the fields a provider puts them in.
  */
 
-import { LlmError } from '../errors.ts'
 import type { Json, JsonSchema, Part, Request, ToolDefinition } from '../types.ts'
 import { asRecord, invalidArgsObject, jsonText, own } from './body.ts'
+import { fault, leftOut, type Notes } from './notes.ts'
+import type { ConvertedSchema } from './schema-dialects.ts'
 
 /** Tool names as the wire takes them, and back. */
 export interface ToolNames {
@@ -19,18 +20,19 @@ export interface ToolNames {
  * Names outside `[a-zA-Z0-9_-]{1,max}` are rewritten.
  * @throws LlmError `config` when two tools would share a name.
  */
-export function toolNames(request: Request, provider: string, max: number): ToolNames {
-  const toWire = (name: string) => name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || '_'
+export function toolNames(
+  request: Request | undefined,
+  provider: string,
+  max: number,
+  toWire = (name: string): string => name.replace(/[^a-zA-Z0-9_-]/g, '_').slice(0, max) || '_',
+): ToolNames {
   const callers = new Map<string, string>()
-  for (const tool of request.tools ?? []) {
+  for (const tool of request?.tools ?? []) {
     if (!isDefinition(tool)) continue
     const wire = toWire(tool.name)
     if (callers.has(wire)) {
-      throw new LlmError({
-        kind: 'config',
-        provider,
-        message: `Two tools are called ${wire} on the wire to ${provider}: rename one of ${callers.get(wire)} and ${tool.name}.`,
-      })
+      const both = `${callers.get(wire)} and ${tool.name}`
+      throw fault('config', provider, 'encode', `${both} are both called ${wire} at ${provider}: rename one.`)
     }
     callers.set(wire, tool.name)
   }
@@ -90,21 +92,45 @@ export function isDefinition(tool: NonNullable<Request['tools']>[number]): tool 
 }
 
 /**
+ * The tools of a request as the wire takes them. Those of the provider's own go as they are; another's stay behind.
+ * @param write one function, or nothing, from its schema and whether the server is to hold the model to it.
+ * @param strict how a schema becomes one that the provider enforces, where it can.
+ * @throws LlmError `config` for a schema that describes anything but an object.
+ */
+export function wireTools(
+  request: Request,
+  notes: Notes,
+  write: (tool: ToolDefinition, schema: JsonSchema, strict: boolean | undefined) => unknown,
+  strict?: (schema: JsonSchema) => ConvertedSchema,
+  mine: readonly string[] = [notes.provider],
+): unknown[] {
+  const tools = (request.tools ?? []).map((tool) => {
+    if (isDefinition(tool)) {
+      const schema = objectSchema(tool, notes.provider)
+      if (tool.strict !== true || strict === undefined) return write(tool, schema, undefined)
+      const converted = strict(schema)
+      notes.warnings.push(...converted.warnings)
+      return write(tool, converted.schema, converted.strict)
+    }
+    if (mine.includes(tool.provider)) return tool.value
+    return leftOut(notes, `A tool of ${tool.provider}`, 'tools')
+  })
+  return tools.filter((tool) => tool !== undefined)
+}
+
+/**
  * The schema of a tool's arguments, which must describe an object.
  * @throws LlmError `config` when it describes anything else.
  */
 export function objectSchema(tool: ToolDefinition, provider: string): JsonSchema {
   const schema = asRecord(tool.inputSchema)
   const type = own(schema, 'type')
-  if (schema !== undefined && (type === undefined || type === 'object')) {
-    return type === undefined ? { type: 'object', ...schema } : schema
-  }
-  throw new LlmError({
-    kind: 'config',
-    provider,
-    message: `The inputSchema of tool ${tool.name} must describe an object: give it "type": "object".`,
-  })
+  if (schema !== undefined && type === 'object') return schema
+  if (schema !== undefined && type === undefined) return { type: 'object', ...schema }
+  const message = `The inputSchema of tool ${tool.name} must describe an object: give it "type": "object".`
+  throw fault('config', provider, 'encode', message)
 }
+
 /** The arguments as the JSON object the API insists on. Quirk 18. */
 export function argsObject(part: Part & { type: 'tool-call' }): Json | Record<string, unknown> {
   if (part.invalid !== undefined) return invalidArgsObject(part.invalid.raw)
@@ -129,5 +155,14 @@ export function answerText(whole: unknown): string {
     return JSON.stringify(whole ?? {}) ?? ''
   } catch {
     return ''
+  }
+}
+
+/** The input of a tool that the server runs itself. */
+export function parseInput(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return invalidArgsObject(json)
   }
 }

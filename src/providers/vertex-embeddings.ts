@@ -9,7 +9,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { EmbeddingProvider } from '../provider.ts'
-import { asArray, asCount, jsonBody, own, sumCounts } from './body.ts'
+import { jsonBody, own, sumCounts, countIn, listIn } from './body.ts'
 import { httpError } from './errors.ts'
 import { TASK_TYPES } from './gemini-embeddings.ts'
 import { floatRows } from './vectors.ts'
@@ -59,8 +59,8 @@ export function vertexEmbeddings(options: VertexEmbeddingsOptions = {}): Embeddi
     },
     authorize: vertexAuthorize(options),
     decode(json) {
-      const embeddings = asArray(own(json, 'predictions')).map((one) => own(one, 'embeddings'))
-      const counts = embeddings.map((one) => asCount(own(own(one, 'statistics'), 'token_count')))
+      const embeddings = listIn(json, 'predictions').map((one) => own(one, 'embeddings'))
+      const counts = embeddings.map((one) => countIn(own(one, 'statistics'), 'token_count'))
       return {
         rows: floatRows(
           embeddings.map((one) => own(one, 'values')),

@@ -9,14 +9,15 @@
  *       https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
  */
 
-import { LlmError } from '../errors.ts'
 import type { HttpRequest, Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
 import { createMessagesDecoder, decodeMessage } from './anthropic-decode.ts'
-import { type EncodedMessages, encodeMessages } from './anthropic-encode.ts'
-import { asCount, jsonBody, own } from './body.ts'
+import { encodeMessages } from './anthropic-encode.ts'
+import { jsonBody, own } from './body.ts'
+import { acceptFor, httpRequest, tokenCount } from './envelope.ts'
 import { geminiFormat } from './gemini.ts'
 import { encodeGemini } from './gemini-encode.ts'
+import { fault } from './notes.ts'
 import { VERTEX, vertexAuthorize, type VertexOptions, vertexUrl } from './vertex-place.ts'
 
 /** The embedding half, a codec of its own: a program that only chats does not ship it. */
@@ -46,32 +47,19 @@ export function vertex(options: VertexOptions = {}): Provider {
   /** A request in Anthropic's format: the version goes into the body, where the model stood. */
   function encodeClaude(request: Request): HttpRequest {
     if (project === undefined) {
-      throw new LlmError({
-        kind: 'config',
-        provider: VERTEX,
-        phase: 'encode',
-        message: `${request.model} needs a project: express mode serves Gemini only.`,
-      })
+      const message = `${request.model} needs a project: express mode serves Gemini only.`
+      throw fault('config', VERTEX, 'encode', message)
     }
-    const encoded = encodeMessages(request, CLAUDE)
-    const { model: _, ...body } = encoded.body
-    const stream = request.stream ? { stream: true } : {}
-    return {
-      method: 'POST',
-      url: url('anthropic', request.model, request.stream ? 'streamRawPredict' : 'rawPredict'),
-      headers: claudeHeaders(encoded, request.stream ? 'text/event-stream' : 'application/json'),
-      body: jsonBody({ anthropic_version: ANTHROPIC_VERSION, ...body, ...stream }, request.body),
-      ...(encoded.warnings.length === 0 ? {} : { warnings: encoded.warnings }),
-    }
-  }
-
-  function claudeHeaders({ betas }: EncodedMessages, accept: string): Record<string, string> {
-    return {
-      'content-type': 'application/json',
-      accept,
-      ...(betas.length === 0 ? {} : { 'anthropic-beta': betas.join(',') }),
-      ...headers,
-    }
+    const { body, betas, warnings } = encodeMessages(request, CLAUDE)
+    const { model: _, ...rest } = body
+    const full = { anthropic_version: ANTHROPIC_VERSION, ...rest, stream: request.stream || undefined }
+    const verb = request.stream ? 'streamRawPredict' : 'rawPredict'
+    return httpRequest(
+      url('anthropic', request.model, verb),
+      { ...acceptFor(request), 'anthropic-beta': betas.join(',') || undefined, ...headers },
+      jsonBody(full, request.body),
+      warnings,
+    )
   }
 
   return {
@@ -85,31 +73,19 @@ export function vertex(options: VertexOptions = {}): Provider {
     countTokens: {
       encode(request) {
         if (!isClaude(request)) {
-          return {
-            method: 'POST',
-            url: url('google', request.model, 'countTokens'),
-            headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
-            body: jsonBody(encodeGemini(request, VERTEX, [])),
-          }
+          const body = jsonBody(encodeGemini(request, VERTEX, []))
+          return httpRequest(url('google', request.model, 'countTokens'), headers, body)
         }
-        const encoded = encodeMessages(request, CLAUDE)
-        const { model, messages, system, tools } = encoded.body
-        return {
-          method: 'POST',
-          url: url('anthropic', 'count-tokens', 'rawPredict'),
-          headers: claudeHeaders(encoded, 'application/json'),
-          body: jsonBody({ anthropic_version: ANTHROPIC_VERSION, model, messages, system, tools }),
-        }
+        const { body, betas } = encodeMessages(request, CLAUDE)
+        const { model, messages, system, tools } = body
+        return httpRequest(
+          url('anthropic', 'count-tokens', 'rawPredict'),
+          { 'anthropic-beta': betas.join(',') || undefined, ...headers },
+          jsonBody({ anthropic_version: ANTHROPIC_VERSION, model, messages, system, tools }),
+        )
       },
-      decode(json) {
-        const count = asCount(own(json, 'totalTokens')) ?? asCount(own(json, 'input_tokens'))
-        if (count !== undefined) return count
-        throw new LlmError({
-          kind: 'protocol',
-          provider: VERTEX,
-          message: `${VERTEX} counted the tokens without saying how many.`,
-        })
-      },
+      decode: (json) =>
+        tokenCount(json, own(json, 'input_tokens') === undefined ? 'totalTokens' : 'input_tokens', VERTEX),
     },
   }
 }

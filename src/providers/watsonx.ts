@@ -12,7 +12,8 @@ import { LlmError } from '../errors.ts'
 import type { AuthorizeContext, HttpResponse, Provider } from '../provider.ts'
 import type { Request } from '../types.ts'
 import { createSseDecoder } from '../wire/sse.ts'
-import { asArray, asCount, asString, endpoint, hostPart, jsonBody, own, parseFrameJson } from './body.ts'
+import { countIn, endpoint, hostPart, jsonBody, own, parseFrameJson, stringIn } from './body.ts'
+import { acceptFor, httpRequest, modelPage } from './envelope.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize, resolveKey } from './key.ts'
 import { createChatReader, type ChatReader } from './openai-chat-decode.ts'
@@ -68,6 +69,8 @@ export function watsonx(options: WatsonxOptions): Provider {
   }
   const root =
     options.baseURL ?? `https://${hostPart(options.region ?? 'us-south', 'region', NAME)}.ml.cloud.ibm.com`
+  const url = (path: string, query = ''): string =>
+    endpoint(root, `ml/v1/${path}?version=${encodeURIComponent(version)}${query}`, NAME)
   const reader = (request: Request | undefined): ChatReader =>
     createChatReader({
       provider: NAME,
@@ -81,27 +84,16 @@ export function watsonx(options: WatsonxOptions): Provider {
     encode(request) {
       const { body, warnings } = encodeChat(request, NAME, DIALECT)
       const { model, stream: _, tool_choice: choice, ...rest } = body as Record<string, unknown>
-      const path = `ml/v1/text/${request.stream ? 'chat_stream' : 'chat'}?version=${encodeURIComponent(version)}`
-      return {
-        method: 'POST',
-        url: endpoint(root, path, NAME),
-        headers: {
-          'content-type': 'application/json',
-          accept: request.stream ? 'text/event-stream' : 'application/json',
-          ...headers,
-        },
-        body: jsonBody(
-          {
-            model_id: model,
-            project_id: projectId,
-            space_id: projectId === undefined ? spaceId : undefined,
-            ...rest,
-            ...(typeof choice === 'string' ? { tool_choice_option: choice } : { tool_choice: choice }),
-          },
-          request.body,
-        ),
-        ...(warnings.length === 0 ? {} : { warnings }),
+      const full = {
+        model_id: model,
+        project_id: projectId,
+        space_id: projectId === undefined ? spaceId : undefined,
+        ...rest,
+        [typeof choice === 'string' ? 'tool_choice_option' : 'tool_choice']: choice,
       }
+      const verb = request.stream ? 'chat_stream' : 'chat'
+      const own = { ...acceptFor(request), ...headers }
+      return httpRequest(url(`text/${verb}`), own, jsonBody(full, request.body), warnings)
     },
     authorize:
       options.token === undefined
@@ -141,18 +133,9 @@ export function watsonx(options: WatsonxOptions): Provider {
     error: (response) => httpError({ provider: NAME, response }),
     // One page: there are some fifty models, and 200 is the most a page holds. cloud.ibm.com/apidocs (2026-11)
     listModels: {
-      encode: () => ({
-        method: 'GET',
-        url: endpoint(
-          root,
-          `ml/v1/foundation_model_specs?version=${encodeURIComponent(version)}&filters=function_text_chat&limit=200`,
-          NAME,
-        ),
-        headers: { accept: 'application/json', ...headers },
-      }),
-      decode: (json) => ({
-        models: asArray(own(json, 'resources')).flatMap((model) => asString(own(model, 'model_id')) ?? []),
-      }),
+      encode: () =>
+        httpRequest(url('foundation_model_specs', '&filters=function_text_chat&limit=200'), headers),
+      decode: (json) => modelPage(json, 'resources', 'model_id'),
     },
   }
 }
@@ -216,7 +199,7 @@ async function exchange(identityURL: string, key: string, context: AuthorizeCont
   const text = await readText(response)
   if (response.status !== 200) throw refused(response, text)
   const answer = parseFrameJson(text, NAME)
-  const token = asString(own(answer, 'access_token'))
+  const token = stringIn(answer, 'access_token')
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
     throw new LlmError({
       kind: 'protocol',
@@ -225,7 +208,7 @@ async function exchange(identityURL: string, key: string, context: AuthorizeCont
       message: "IBM's identity service answered without an access token.",
     })
   }
-  const livesMs = (asCount(own(answer, 'expires_in')) ?? 0) * 1000
+  const livesMs = (countIn(answer, 'expires_in') ?? 0) * 1000
   return { key, token, staleMs: context.nowMs + livesMs - MARGIN_MS }
 }
 

@@ -183,6 +183,53 @@ describe('messages of Converse', () => {
     expect(cached?.map((block) => Object.keys(block)[0])).toEqual(['document', 'text', 'cachePoint'])
   })
 
+  it('give every document of a request a name of its own, which stays the same in the turns that follow', () => {
+    const named = (...names: (string | undefined)[]): Message =>
+      said(
+        { type: 'text', text: 'Q' },
+        ...names.map((name) => ({
+          type: 'file' as const,
+          data: 'YQ==',
+          mediaType: 'text/plain',
+          ...(name === undefined ? {} : { name }),
+        })),
+      )
+    const namesIn = (...messages: Message[]): unknown[] =>
+      body({ messages }).messages.flatMap(({ content }) =>
+        content.flatMap((block) => (block['document'] as { name: string } | undefined)?.name ?? []),
+      )
+    const first = named('report.pdf', 'report.pdf', 'report-pdf (2)', undefined)
+    const names = ['report-pdf', 'report-pdf (2)', 'report-pdf (2) (2)', 'document']
+    expect(namesIn(first)).toEqual(names)
+    const later = [first, wrote({ type: 'text', text: 'A' }), named('report  pdf', undefined, 'report/pdf')]
+    expect(namesIn(...later)).toEqual([...names, 'report pdf', 'document (2)', 'report-pdf (3)'])
+    // A document inside a tool's answer counts as well.
+    const inResult = {
+      ...result,
+      content: [{ type: 'file' as const, name: 'r', data: 'YQ==', mediaType: 'text/csv' }],
+    }
+    const turns = body({ messages: [named('r'), wrote(call), said(inResult as Part)], tools: [f] }).messages
+    expect(JSON.stringify(turns)).toContain('"name":"r (2)"')
+  })
+
+  it('keep the names of documents within what Bedrock takes, however many share one', () => {
+    const long = 'x'.repeat(300)
+    const files = Array.from({ length: 120 }, (_, n) => ({
+      type: 'file' as const,
+      name: n % 2 === 0 ? long : '  \u{1f600}  ',
+      data: 'YQ==',
+      mediaType: 'text/plain',
+    }))
+    const names = body({ messages: [said(...files)] }).messages.flatMap(({ content }) =>
+      content.flatMap((block) => (block['document'] as { name: string } | undefined)?.name ?? []),
+    )
+    expect(new Set(names).size).toBe(120)
+    for (const name of names) {
+      expect(name).toMatch(/^[a-zA-Z0-9()[\]-]+(?: [a-zA-Z0-9()[\]-]+)*$/)
+      expect(name.length).toBeLessThanOrEqual(200)
+    }
+  })
+
   it('leave a note of the pictures and documents that a model made', () => {
     const history: Partial<Request> = {
       messages: [

@@ -158,7 +158,7 @@ describe('an Ollama request', () => {
       body: { keep_alive: '10m', options: { num_ctx: 32768 } },
     })
     const { method, url, warnings } = provider.encode(request)
-    expect([method, url, warnings]).toEqual(['POST', 'http://localhost:11434/api/chat', undefined])
+    expect([method, url, warnings]).toEqual(['POST', 'http://localhost:11434/api/chat', []])
     expect(body(request)).toEqual({
       model: 'llama3',
       messages: [
