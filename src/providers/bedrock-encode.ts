@@ -324,10 +324,10 @@ function encodeDocument(part: FilePart, { documents }: Context): Block {
 const MAX_NAME = 200
 
 /**
- * Letters, digits, single spaces, hyphens, parentheses and square brackets; anything else is a validation error. So is
- * a name that two documents of one request share: 400 "Messages cannot contain documents with duplicate document
- * names" (2025-09). The second `report` is `report (2)`, the same one in every turn that follows, which a cached prefix
- * needs.
+ * Letters, digits, single spaces, hyphens, parentheses and square brackets; anything else is a validation error. So is a
+ * name that two documents of one request share, whatever the case of its letters: "Messages can't contain duplicate
+ * document names. Rename the document and retry your request." (github.com/maximhq/bifrost/issues/7003, 2026-09-08).
+ * The second `report` is `report (2)`, in every turn that follows too, so that a cached prefix stays the same.
  */
 function documentName(given = '', taken: Set<string>): string {
   const plain =
@@ -338,11 +338,11 @@ function documentName(given = '', taken: Set<string>): string {
       .slice(0, MAX_NAME)
       .trimEnd() || 'document'
   let name = plain
-  for (let n = 2; taken.has(name); n++) {
+  for (let n = 2; taken.has(name.toLowerCase()); n++) {
     const suffix = ` (${n})`
     name = plain.slice(0, MAX_NAME - suffix.length).trimEnd() + suffix
   }
-  taken.add(name)
+  taken.add(name.toLowerCase())
   return name
 }
 

@@ -8,9 +8,9 @@
  */
 
 import { LlmError } from '../errors.ts'
-import type { ErrorKind } from '../errors.ts'
+import type { ErrorKind, LlmErrorInit } from '../errors.ts'
 import type { FailedResponse } from '../provider.ts'
-import { asRecord, asString, own, numberIn, stringIn, listIn } from './body.ts'
+import { asRecord, asString, listIn, numberIn, own, stringIn } from './body.ts'
 import { kindOf } from './error-kinds.ts'
 
 /** Longest part of a provider's sentence that is kept, in UTF-16 units. */
@@ -31,17 +31,15 @@ const ADVICE: Partial<Record<ErrorKind, string>> = {
 /** An error body, whatever its shape, as the fields that matter. */
 interface ErrorFacts {
   message: string
-  /** Names to look up, most telling first. */
+  /** Names to look up, most telling first; the first is the provider's own code. */
   names: string[]
-  /** The provider's own code as reported: the first of code, type, status name. */
-  code: string | undefined
-  status: number | undefined
-  retryAfterMs: number | undefined
-  requestId: string | undefined
+  status?: number | undefined
+  retryAfterMs?: number | undefined
+  requestId?: string | undefined
   /** An allowance per day is used up. */
-  perDay: boolean
+  perDay?: true
   /** What the model wrote that the server could not accept (Groq). */
-  failedGeneration: string | undefined
+  failedGeneration?: string | undefined
 }
 
 /**
@@ -59,27 +57,36 @@ export function httpError(init: {
   response: FailedResponse
   fallbackKind?: ErrorKind
 }): LlmError {
-  const { provider, response, fallbackKind } = init
-  const { status, headers } = response
-  const html = htmlTitle(response.body)
-  const facts = html === undefined ? readFacts(parseBody(response.body)) : { ...NO_FACTS, message: html }
+  const { provider, response, fallbackKind = 'server' } = init
+  const { status, headers, body } = response
+  const html = htmlTitle(body)
+  const facts = readFacts(html ?? parseBody(body))
   // x-amzn-errortype: "ValidationException:http://internal.amazon.com/coral/com.amazon.bedrock/"
-  const amazon = headers.get('x-amzn-errortype')?.split(':', 1)[0]
-  if (amazon !== undefined && amazon !== '') {
-    facts.names.unshift(amazon)
-    facts.code ??= amazon
-  }
-  const kind = judge(facts, status, fallbackKind ?? 'server')
-  const advice =
-    kind === 'not-found' && (html !== undefined || facts.message === '')
-      ? 'There is nothing at this path: check baseURL.'
-      : ADVICE[kind]
-  return build(provider, facts, kind, {
+  const amazon = headers.get('x-amzn-errortype')?.split(':', 1)[0] || undefined
+  const code = facts.names[0] ?? amazon
+  if (amazon !== undefined) facts.names.unshift(amazon)
+  const kind = judge(facts, status) ?? fallbackKind
+  const nothingThere = kind === 'not-found' && (html !== undefined || facts.message === '')
+  const shouldRetry = headers.get('x-should-retry')
+  const headline = `${provider} answered ${status}`
+  return new LlmError({
+    ...describe(
+      facts,
+      headline,
+      nothingThere ? 'There is nothing at this path: check baseURL.' : ADVICE[kind],
+    ),
+    kind,
+    provider,
     status,
-    headline: `${provider} answered ${status}`,
-    advice,
+    code,
     requestId: requestIdOf(headers) ?? facts.requestId,
-    shouldRetry: headers.get('x-should-retry'),
+    // OpenAI and Anthropic: `false` always counts, `true` only where retrying cannot harm.
+    retryable:
+      shouldRetry === 'false'
+        ? false
+        : shouldRetry === 'true' && kind === 'invalid-request'
+          ? true
+          : undefined,
   })
 }
 
@@ -90,73 +97,45 @@ export function httpError(init: {
  * @param init.status the status the provider says it would have had, when it stands outside the object.
  */
 export function streamError(init: { provider: string; error: unknown; status?: number }): LlmError {
-  const facts = readFacts(typeof init.error === 'string' ? parseBody(init.error) : init.error)
+  const { provider, error } = init
+  const facts = readFacts(typeof error === 'string' ? parseBody(error) : error)
   const status = init.status ?? facts.status
-  const kind = judge(facts, status, 'server')
-  return build(init.provider, facts, kind, {
-    status,
-    headline: `${init.provider} reported an error inside its answer`,
-    advice: ADVICE[kind],
-    requestId: facts.requestId,
-    shouldRetry: null,
-  })
-}
-
-// --------------------------------------------------------------------------------------------- judging
-
-function judge(facts: ErrorFacts, status: number | undefined, fallback: ErrorKind): ErrorKind {
-  if (facts.perDay) return 'quota'
-  return kindOf({ ...facts, waitGiven: facts.retryAfterMs !== undefined }, status) ?? fallback
-}
-
-function build(
-  provider: string,
-  facts: ErrorFacts,
-  kind: ErrorKind,
-  more: {
-    status: number | undefined
-    headline: string
-    advice: string | undefined
-    requestId: string | undefined
-    shouldRetry: string | null
-  },
-): LlmError {
-  const said = maskKeys(facts.message).slice(0, MAX_MESSAGE)
-  const sentence = said === '' ? '.' : `: ${said}${/[.!?]$/.test(said) ? '' : '.'}`
+  const kind = judge(facts, status) ?? 'server'
   return new LlmError({
+    ...describe(facts, `${provider} reported an error inside its answer`, ADVICE[kind]),
     kind,
     provider,
-    message: `${more.headline}${sentence}${more.advice === undefined ? '' : ` ${more.advice}`}`,
-    status: more.status,
-    code: facts.code,
-    requestId: more.requestId,
-    retryAfterMs: facts.retryAfterMs,
-    retryable: verdict(kind, more.shouldRetry),
-    issues:
-      facts.failedGeneration === undefined
-        ? undefined
-        : [{ message: `The model wrote: ${maskKeys(facts.failedGeneration)}` }],
+    status,
+    code: facts.names[0],
+    requestId: facts.requestId,
   })
 }
 
-/** `x-should-retry` as OpenAI and Anthropic send it: `false` always counts, `true` only where retrying cannot harm. */
-function verdict(kind: ErrorKind, shouldRetry: string | null): boolean | undefined {
-  if (shouldRetry === 'false') return false
-  return shouldRetry === 'true' && kind === 'invalid-request' ? true : undefined
+function judge(facts: ErrorFacts, status: number | undefined): ErrorKind | undefined {
+  const waitGiven = facts.retryAfterMs !== undefined
+  return facts.perDay ? 'quota' : kindOf({ ...facts, waitGiven }, status)
+}
+
+/** The fields that say in words what happened, and when to try again. */
+function describe(
+  facts: ErrorFacts,
+  headline: string,
+  advice: string | undefined,
+): Pick<LlmErrorInit, 'message' | 'retryAfterMs' | 'issues'> {
+  const { message, retryAfterMs, failedGeneration } = facts
+  const said = maskKeys(message).slice(0, MAX_MESSAGE)
+  const sentence = said === '' ? '.' : `: ${said}${/[.!?]$/.test(said) ? '' : '.'}`
+  return {
+    message: `${headline}${sentence}${advice === undefined ? '' : ` ${advice}`}`,
+    retryAfterMs,
+    issues:
+      failedGeneration === undefined
+        ? undefined
+        : [{ message: `The model wrote: ${maskKeys(failedGeneration)}` }],
+  }
 }
 
 // --------------------------------------------------------------------------------------------- reading
-
-const NO_FACTS: Readonly<ErrorFacts> = {
-  message: '',
-  names: [],
-  code: undefined,
-  status: undefined,
-  retryAfterMs: undefined,
-  requestId: undefined,
-  perDay: false,
-  failedGeneration: undefined,
-}
 
 /** The body as JSON, or as the text it is. */
 function parseBody(body: string): unknown {
@@ -178,97 +157,84 @@ function htmlTitle(body: string): string | undefined {
   return title === undefined || title === '' ? 'an HTML page' : `an HTML page titled "${title}"`
 }
 
-function readFacts(value: unknown): ErrorFacts {
-  const facts: ErrorFacts = { ...NO_FACTS, names: [] }
-  collect(Array.isArray(value) ? value[0] : value, facts, 0)
-  facts.message = facts.message.replace(/\s+/g, ' ').trim()
-  facts.retryAfterMs ??= waitInText(facts.message)
-  return facts
-}
-
 /** Bodies nest their errors up to four deep (OpenRouter: error → metadata.raw → error → message). */
 const MAX_NESTING = 5
 
-function collect(value: unknown, facts: ErrorFacts, depth: number): void {
-  if (typeof value === 'string') {
-    say(facts, value)
-    return
-  }
-  const body = asRecord(value)
-  if (body === undefined || depth > MAX_NESTING) return
-  const nested = own(body, 'error')
-  // Innermost names first: innererror, details and metadata tell more than the wrapper around them.
-  for (const detail of listIn(body, 'details')) googleDetail(detail, facts)
-  addName(facts, own(own(body, 'details'), 'error_code'))
-  addName(facts, own(own(body, 'innererror'), 'code'))
-  if (asRecord(nested) !== undefined || Array.isArray(nested)) {
-    collect(Array.isArray(nested) ? nested[0] : nested, facts, depth + 1)
-  }
-  upstream(own(body, 'metadata'), facts, depth)
-  // MiniMax: HTTP 200 with base_resp { status_code: 1004, status_msg: 'login fail' } (2026-11).
-  const base = own(body, 'base_resp')
-  addName(facts, own(base, 'status_code'))
-  for (const field of ['code', 'error_type', 'type', 'status', '__type'] as const) {
-    if (own(body, field) !== 'error') addName(facts, own(body, field))
-  }
-  sayAny(facts, own(base, 'status_msg'), depth)
-  for (const field of ['message', 'Message', 'detail', 'msg', 'errors', 'reason'] as const)
-    sayAny(facts, own(body, field), depth)
-  if (typeof nested === 'string') say(facts, nested)
-  const generation = stringIn(body, 'failed_generation')
-  if (generation !== undefined && generation !== '') facts.failedGeneration ??= generation
-  facts.requestId ??= stringIn(body, 'request_id') ?? stringIn(body, 'requestId')
-  for (const field of ['status_code', 'raw_status_code', 'status', 'code'] as const) {
-    const status = numberIn(body, field) ?? Number(stringIn(body, field))
-    if (Number.isInteger(status) && status >= 400 && status < 600) facts.status ??= status
-  }
-}
+function readFacts(error: unknown): ErrorFacts {
+  const facts: ErrorFacts = { message: '', names: [] }
 
-/** OpenRouter: `metadata.raw` is the upstream's body, as a JSON string or as plain text. */
-function upstream(metadata: unknown, facts: ErrorFacts, depth: number): void {
-  const raw = own(metadata, 'raw')
-  if (typeof raw === 'string') collect(parseBody(raw), facts, depth + 1)
-  else if (raw !== undefined) collect(raw, facts, depth + 1)
-}
+  /** Adds a name or a number to look up. */
+  function name(value: unknown): void {
+    const text = typeof value === 'number' ? String(value) : asString(value)
+    if (text && text.length <= 100) facts.names.push(text)
+  }
 
-function sayAny(facts: ErrorFacts, value: unknown, depth: number): void {
-  if (typeof value === 'string') say(facts, value)
-  else if (Array.isArray(value)) {
+  /** Adds a sentence unless it is there already; wrappers repeat what they wrap. */
+  function say(text: string): void {
+    if (text === '' || facts.message.includes(text) || facts.message.length > 4 * MAX_MESSAGE) return
+    facts.message += facts.message === '' ? text : ` — ${text}`
+  }
+
+  function collect(value: unknown, depth: number): void {
+    if (typeof value === 'string') return say(value)
+    const body = asRecord(value)
+    if (body === undefined || depth > MAX_NESTING) return
+    // Innermost names first: innererror, details and metadata tell more than the wrapper around them.
+    for (const detail of listIn(body, 'details')) googleDetail(detail)
+    name(own(own(body, 'details'), 'error_code'))
+    name(own(own(body, 'innererror'), 'code'))
+    const nested = own(body, 'error')
+    if (typeof nested !== 'string') collect(Array.isArray(nested) ? nested[0] : nested, depth + 1)
+    // OpenRouter: `metadata.raw` is the upstream's body, as a JSON string or as plain text.
+    const raw = own(own(body, 'metadata'), 'raw')
+    collect(typeof raw === 'string' ? parseBody(raw) : raw, depth + 1)
+    // MiniMax: HTTP 200 with base_resp { status_code: 1004, status_msg: 'login fail' } (2026-11).
+    const base = own(body, 'base_resp')
+    name(own(base, 'status_code'))
+    for (const field of ['code', 'error_type', 'type', 'status', '__type']) {
+      if (own(body, field) !== 'error') name(own(body, field))
+    }
+    sayAny(own(base, 'status_msg'), depth)
+    for (const field of ['message', 'Message', 'detail', 'msg', 'errors', 'reason']) {
+      sayAny(own(body, field), depth)
+    }
+    if (typeof nested === 'string') say(nested)
+    facts.failedGeneration ??= stringIn(body, 'failed_generation') || undefined
+    facts.requestId ??= stringIn(body, 'request_id') ?? stringIn(body, 'requestId')
+    for (const field of ['status_code', 'raw_status_code', 'status', 'code']) {
+      const status = numberIn(body, field) ?? Number(stringIn(body, field))
+      if (Number.isInteger(status) && status >= 400 && status < 600) facts.status ??= status
+    }
+  }
+
+  function sayAny(value: unknown, depth: number): void {
+    if (!Array.isArray(value)) return collect(value, depth + 1)
     // FastAPI: [{ loc: ['body', 'messages'], msg: 'Field required', type: 'missing' }]
     for (const item of value.slice(0, 3)) {
       const text = stringIn(item, 'msg') ?? stringIn(item, 'message')
-      const path = listIn(item, 'loc').join('.')
-      if (text !== undefined) say(facts, path === '' ? text : `${path}: ${text}`)
-      addName(facts, own(item, 'code'))
+      if (text !== undefined) say([listIn(item, 'loc').join('.'), text].filter(Boolean).join(': '))
+      name(own(item, 'code'))
     }
-  } else if (value !== undefined) collect(value, facts, depth + 1)
-}
+  }
 
-/** Adds a sentence unless it is there already; wrappers repeat what they wrap. */
-function say(facts: ErrorFacts, text: string): void {
-  if (text === '' || facts.message.includes(text) || facts.message.length > 4 * MAX_MESSAGE) return
-  facts.message += facts.message === '' ? text : ` — ${text}`
-}
+  /** google.rpc: RetryInfo (the only place Gemini says how long to wait), QuotaFailure, ErrorInfo. */
+  function googleDetail(detail: unknown): void {
+    const type = stringIn(detail, '@type') ?? ''
+    if (type.endsWith('RetryInfo')) {
+      const seconds = /^([\d.]+)s$/.exec(stringIn(detail, 'retryDelay') ?? '')?.[1]
+      if (seconds !== undefined) facts.retryAfterMs ??= Math.round(Number(seconds) * 1000)
+    } else if (type.endsWith('QuotaFailure')) {
+      // quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+      for (const violation of listIn(detail, 'violations')) {
+        if (/per ?day/i.test(stringIn(violation, 'quotaId') ?? '')) facts.perDay = true
+      }
+    } else if (type.endsWith('ErrorInfo')) name(own(detail, 'reason'))
+  }
 
-function addName(facts: ErrorFacts, value: unknown): void {
-  const name = typeof value === 'number' ? String(value) : asString(value)
-  if (name === undefined || name === '' || name.length > 100) return
-  facts.names.push(name)
-  facts.code ??= name
-}
-
-/** google.rpc: RetryInfo (the only place Gemini says how long to wait), QuotaFailure, ErrorInfo. */
-function googleDetail(detail: unknown, facts: ErrorFacts): void {
-  const type = stringIn(detail, '@type') ?? ''
-  if (type.endsWith('RetryInfo')) {
-    const seconds = /^([\d.]+)s$/.exec(stringIn(detail, 'retryDelay') ?? '')?.[1]
-    if (seconds !== undefined) facts.retryAfterMs ??= Math.round(Number(seconds) * 1000)
-  } else if (type.endsWith('QuotaFailure')) {
-    // quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-    for (const violation of listIn(detail, 'violations')) {
-      if (/per ?day/i.test(stringIn(violation, 'quotaId') ?? '')) facts.perDay = true
-    }
-  } else if (type.endsWith('ErrorInfo')) addName(facts, own(detail, 'reason'))
+  collect(Array.isArray(error) ? error[0] : error, 0)
+  facts.message = facts.message.replace(/\s+/g, ' ').trim()
+  facts.retryAfterMs ??= waitInText(facts.message)
+  return facts
 }
 
 /**
@@ -279,42 +245,23 @@ function waitInText(message: string): number | undefined {
   const found =
     /(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s?(?:ms|milliseconds?|h|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])\s?)+)/i.exec(
       message,
-    )
-  if (found === null) return undefined
+    )?.[1]
+  if (found === undefined) return undefined
   let sum = 0
-  for (const [, number, unit] of (found[1] ?? '').matchAll(/(\d+(?:\.\d+)?)\s?([a-z]+)/gi)) {
-    const name = (unit ?? '').toLowerCase()
-    const each =
-      name === 'ms' || name.startsWith('milli')
-        ? 1
-        : name === 'h'
-          ? 3_600_000
-          : name.startsWith('m')
-            ? 60_000
-            : 1000
-    sum += Number(number) * each
+  for (const [, number, unit = ''] of found.toLowerCase().matchAll(/([\d.]+)\s?([a-z]+)/g)) {
+    const milli = /^m(?:s|illi)/.test(unit)
+    sum += Number(number) * (milli ? 1 : { h: 3_600_000, m: 60_000, s: 1000 }[unit[0] as 'h' | 'm' | 's'])
   }
   return Math.round(sum)
 }
 
 /** Where servers put the id that their support asks for; the provider's own name before a proxy's. */
-const REQUEST_ID_HEADERS: readonly string[] = [
-  'request-id',
-  'x-request-id',
-  'x-amzn-requestid',
-  'apim-request-id',
-  'mistral-correlation-id',
-  'x-generation-id',
-  'x-debug-trace-id',
-  'cf-ray',
-]
+const REQUEST_ID_HEADERS =
+  'request-id x-request-id x-amzn-requestid apim-request-id mistral-correlation-id x-generation-id x-debug-trace-id cf-ray'
 
 function requestIdOf(headers: Headers): string | undefined {
-  for (const name of REQUEST_ID_HEADERS) {
-    const value = headers.get(name)
-    if (value !== null && value !== '') return value.slice(0, 200)
-  }
-  return undefined
+  const name = REQUEST_ID_HEADERS.split(' ').find((header) => headers.get(header))
+  return name && headers.get(name)?.slice(0, 200)
 }
 
 /** Servers echo keys ("Incorrect API key provided: sk-ab***yz"). What looks like one keeps only its prefix. */

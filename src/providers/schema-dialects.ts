@@ -14,7 +14,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { JsonSchema, Warning } from '../types.ts'
-import { asArray, asRecord, isRecord, listed } from './body.ts'
+import { asArray, isRecord, listed } from './body.ts'
 
 /** `openai-strict`, `anthropic`: native structured output and strict tools. `gemini`: `responseJsonSchema`. */
 export type SchemaDialect = 'openai-strict' | 'gemini' | 'anthropic' | 'none'
@@ -77,10 +77,6 @@ const DIALECTS: Readonly<Record<Exclude<SchemaDialect, 'none'>, Dialect>> = {
     recursion: true,
   },
 }
-
-/** Converted by the walk itself, one by one. */
-const STRUCTURAL =
-  '$ref $defs definitions type properties required additionalProperties items prefixItems anyOf oneOf allOf enum const nullable format description'
 
 /** Say nothing about which values are accepted: left out where a dialect does not keep them. */
 const ANNOTATIONS =
@@ -151,14 +147,33 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
       notes.push(note)
     }
     const merged = Array.isArray(node['allOf']) ? mergeAll(node, cannot) : node
-    const { type, nullable, format, description, items, prefixItems, additionalProperties: rest } = merged
+    // Converted one by one; the others are kept or told.
+    const {
+      $ref: _ref,
+      $defs: _defs,
+      definitions: _definitions,
+      allOf: _allOf,
+      type,
+      nullable,
+      const: constant,
+      enum: values,
+      anyOf,
+      oneOf,
+      properties: children,
+      required,
+      additionalProperties: rest,
+      items,
+      prefixItems,
+      format,
+      description,
+      ...others
+    } = merged
 
     if (typeof format === 'string') {
       if (formats === undefined || listed(formats, format)) out['format'] = format
       else notes.push(`format: ${format}`)
     }
-    for (const [keyword, value] of Object.entries(merged)) {
-      if (listed(STRUCTURAL, keyword)) continue
+    for (const [keyword, value] of Object.entries(others)) {
       if (
         listed(keywords, keyword) &&
         !(keyword === 'minItems' && Number(value) > (maxMinItems ?? Infinity)) &&
@@ -182,60 +197,52 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
     if (typeof type === 'string' || Array.isArray(type)) {
       out['type'] = nullable === true ? withNull(type) : type
     }
-    for (const values of ['const' in merged ? [merged['const']] : undefined, merged['enum']]) {
-      if (!Array.isArray(values)) continue
-      const taken = values.filter((value) => listed(enumTypes, jsonType(value)))
-      if (values !== merged['enum'] && listed(keywords, 'const')) out['const'] = values[0]
-      else if (taken.length === values.length) {
-        out['enum'] = values
-        enumValues += values.length
-        if (values !== merged['enum']) out['type'] ??= jsonType(values[0])
-      } else {
-        const types = [...new Set(values.map(jsonType))]
-        out['type'] ??= types.length === 1 ? types[0] : types
-        // null, and true beside false, are said by the type alone.
-        const byType = values.every(
-          (value) =>
-            value === null || taken.includes(value) || (values.includes(true) && values.includes(false)),
-        )
-        if (!byType) lose('enum', `one of: ${values.map((value) => JSON.stringify(value)).join(' | ')}`)
-        else if (taken.length > 0) out['enum'] = taken
-      }
+    const putEnum = (allowed: readonly unknown[]): void => {
+      const taken = allowed.filter((value) => listed(enumTypes, jsonType(value)))
+      const types = [...new Set(allowed.map(jsonType))]
+      const whole = taken.length === allowed.length
+      // null, and true beside false, are said by the type alone.
+      const byType = allowed.every(
+        (value) =>
+          value === null || taken.includes(value) || (allowed.includes(true) && allowed.includes(false)),
+      )
+      if (!whole || allowed !== values) out['type'] ??= types.length === 1 ? types[0] : types
+      if (!byType) lose('enum', `one of: ${allowed.map((value) => JSON.stringify(value)).join(' | ')}`)
+      else if (taken.length > 0 || whole) out['enum'] = taken
+      enumValues += taken.length
     }
+    if ('const' in merged) {
+      if (listed(keywords, 'const')) out['const'] = constant
+      else putEnum([constant])
+    }
+    if (Array.isArray(values)) putEnum(values)
 
-    for (const keyword of ['anyOf', 'oneOf']) {
-      const branches = merged[keyword]
+    for (const [keyword, branches] of Object.entries({ anyOf, oneOf })) {
       if (!Array.isArray(branches)) continue
-      const converted = branches.map((branch, at) => below(branch, `${keyword}/${at}`, 0))
+      const choices = branches.map((branch, at) => below(branch, `${keyword}/${at}`, 0))
       if ('anyOf' in out) cannot('anyOf beside oneOf')
-      out['anyOf'] = nullable === true ? [...converted, NULL] : converted
+      out['anyOf'] = nullable === true ? [...choices, NULL] : choices
     }
 
-    const children = asRecord(merged['properties'])
-    if (children !== undefined || hasType(merged, 'object')) {
+    if (isRecord(children) || hasType(merged, 'object')) {
       out['type'] ??= 'object'
-      const names = Object.keys(children ?? {})
-      const required = Array.isArray(merged['required']) ? [...new Set(merged['required'])] : []
-      properties += names.length
-      if (children !== undefined || !open) {
-        out['properties'] = Object.fromEntries(
-          names.map((name) => {
-            const child = below(
-              children?.[name],
-              `properties/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-            )
-            return [name, strict === undefined || required.includes(name) ? child : orNull(child)]
-          }),
-        )
-      }
-      if (strict !== undefined) out['required'] = names
-      else if (required.length > 0) out['required'] = required
+      const entries = Object.entries(isRecord(children) ? children : {})
+      const demanded = new Set(Array.isArray(required) ? required : [])
+      properties += entries.length
+      const converted = entries.map(([name, child]) => {
+        const place = `properties/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+        const schemaOf = below(child, place)
+        return [name, strict === undefined || demanded.has(name) ? schemaOf : orNull(schemaOf)] as const
+      })
+      if (isRecord(children) || !open) out['properties'] = Object.fromEntries(converted)
+      if (strict !== undefined) out['required'] = entries.map(([name]) => name)
+      else if (demanded.size > 0) out['required'] = [...demanded]
       if (open) {
         if (rest !== undefined)
           out['additionalProperties'] = isRecord(rest) ? below(rest, 'additionalProperties') : rest
       } else {
         const isMap = isRecord(rest) && Object.keys(rest).length > 0
-        if (isMap || (names.length === 0 && rest !== false)) cannot('an object with free keys')
+        if (isMap || (entries.length === 0 && rest !== false)) cannot('an object with free keys')
         else if (rest === true || isRecord(rest)) add(lost, 'additionalProperties', path)
         out['additionalProperties'] = false
       }
@@ -244,23 +251,23 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
     const places = Array.isArray(prefixItems)
       ? prefixItems.map((item, at) => below(item, `prefixItems/${at}`))
       : undefined
-    let others = isRecord(items) ? [below(items, 'items')] : []
+    let choices = isRecord(items) ? [below(items, 'items')] : []
     if (places !== undefined) {
       out['type'] ??= 'array'
       if (open) {
         out['prefixItems'] = places
         if (items === false) out['maxItems'] = places.length
       } else {
-        others = [...new Map([...places, ...others].map((item) => [JSON.stringify(item), item])).values()]
-        if (others.length > 1) {
-          others = [{ anyOf: others }]
+        choices = [...new Map([...places, ...choices].map((item) => [JSON.stringify(item), item])).values()]
+        if (choices.length > 1) {
+          choices = [{ anyOf: choices }]
           lose('prefixItems', `in this order: ${asArray(prefixItems).map(typeName).join(', ')}`)
         }
       }
-    } else if (others.length === 0 && !open && hasType(merged, 'array')) {
+    } else if (choices.length === 0 && !open && hasType(merged, 'array')) {
       add(impossible, ANYTHING, `${path}/items`)
     }
-    if (others.length > 0) out['items'] = others[0]
+    if (choices.length > 0) out['items'] = choices[0]
 
     const said = [description, notes.length > 0 ? `(${notes.join(', ')})` : ''].filter(
       (text) => typeof text === 'string' && text !== '',

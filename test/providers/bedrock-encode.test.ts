@@ -201,8 +201,8 @@ describe('messages of Converse', () => {
     const first = named('report.pdf', 'report.pdf', 'report-pdf (2)', undefined)
     const names = ['report-pdf', 'report-pdf (2)', 'report-pdf (2) (2)', 'document']
     expect(namesIn(first)).toEqual(names)
-    const later = [first, wrote({ type: 'text', text: 'A' }), named('report  pdf', undefined, 'report/pdf')]
-    expect(namesIn(...later)).toEqual([...names, 'report pdf', 'document (2)', 'report-pdf (3)'])
+    const later = [first, wrote({ type: 'text', text: 'A' }), named('report  pdf', undefined, 'Report/pdf')]
+    expect(namesIn(...later)).toEqual([...names, 'report pdf', 'document (2)', 'Report-pdf (3)'])
     // A document inside a tool's answer counts as well.
     const inResult = {
       ...result,

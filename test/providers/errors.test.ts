@@ -147,6 +147,12 @@ describe('error body shapes', () => {
     if (code !== undefined) expect(error.code).toBe(code)
   })
 
+  it('one HTML page does not colour how the next one is read', () => {
+    const page = '<html><title>Blocked</title></html>'
+    expect(http(400, page, { 'x-amzn-errortype': 'ThrottlingException' }).kind).toBe('rate-limit')
+    expect(http(401, page).kind).toBe('auth')
+  })
+
   it('a 404 page is told apart from an unknown model', () => {
     expect(http(404, '<html><h1>404 Not Found</h1></html>').message).toContain('check baseURL')
     expect(
