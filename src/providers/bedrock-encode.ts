@@ -17,7 +17,7 @@ import {
   enforced,
 } from './anthropic-encode.ts'
 import { encodeSampling, encodeThinking, traitsOf } from './anthropic-models.ts'
-import { asRecord, base64Of, defined, isForeign, own, splitSystem } from './body.ts'
+import { asRecord, base64Of, defined, isForeign, jsonText, own, splitSystem } from './body.ts'
 import { fromDataUrl, notMedia } from './media.ts'
 import { converted, leftOut, notSent, type Notes, unsupported, unsupportedOptions } from './notes.ts'
 import { argsObject, callIds, toolNames, wireTools } from './tool-names.ts'
@@ -87,7 +87,7 @@ export function encodeConverse(request: Request): EncodedConverse {
     const { schema: subset, warnings: notes } = enforced(schema)
     warnings.push(...notes)
     // A schema as a string inside the JSON: recorded 2026-02.
-    const structure = { jsonSchema: { name: 'answer', schema: JSON.stringify(subset) } }
+    const structure = { jsonSchema: { name: 'answer', schema: jsonText(subset) } }
     body['outputConfig'] = { textFormat: { type: 'json_schema', structure } }
   }
   encodeCache(context, system, messages)

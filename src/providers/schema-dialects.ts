@@ -14,7 +14,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { JsonSchema, Warning } from '../types.ts'
-import { asArray, isRecord, listed } from './body.ts'
+import { asArray, isRecord, jsonText, listed } from './body.ts'
 
 /** `openai-strict`, `anthropic`: native structured output and strict tools. `gemini`: `responseJsonSchema`. */
 export type SchemaDialect = 'openai-strict' | 'gemini' | 'anthropic' | 'none'
@@ -186,7 +186,7 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
         !listed(ANNOTATIONS, keyword) &&
         !saysNothing(keyword, value)
       ) {
-        const note = `${keyword}: ${JSON.stringify(value)}`
+        const note = `${keyword}: ${jsonText(value)}`
         // A default is advice anyway: nothing is lost when the description gives it.
         if (keyword === 'default') notes.push(note)
         else lose(keyword, note)
@@ -207,7 +207,7 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
           value === null || taken.includes(value) || (allowed.includes(true) && allowed.includes(false)),
       )
       if (!whole || allowed !== values) out['type'] ??= types.length === 1 ? types[0] : types
-      if (!byType) lose('enum', `one of: ${allowed.map((value) => JSON.stringify(value)).join(' | ')}`)
+      if (!byType) lose('enum', `one of: ${allowed.map((value) => jsonText(value)).join(' | ')}`)
       else if (taken.length > 0 || whole) out['enum'] = taken
       enumValues += taken.length
     }
@@ -258,7 +258,7 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
         out['prefixItems'] = places
         if (items === false) out['maxItems'] = places.length
       } else {
-        choices = [...new Map([...places, ...choices].map((item) => [JSON.stringify(item), item])).values()]
+        choices = [...new Map([...places, ...choices].map((item) => [jsonText(item), item])).values()]
         if (choices.length > 1) {
           choices = [{ anyOf: choices }]
           lose('prefixItems', `in this order: ${asArray(prefixItems).map(typeName).join(', ')}`)
@@ -310,7 +310,7 @@ export function convertSchema(schema: JsonSchema, dialect: SchemaDialect): Conve
           out[key] = { ...before, ...value }
         else if (key === 'required' && Array.isArray(before) && Array.isArray(value)) {
           out[key] = [...before, ...value]
-        } else if (!listed(ANNOTATIONS, key) && JSON.stringify(before) !== JSON.stringify(value)) {
+        } else if (!listed(ANNOTATIONS, key) && jsonText(before) !== jsonText(value)) {
           cannot('this allOf')
         }
       }
@@ -369,7 +369,7 @@ function saysNothing(keyword: string, value: unknown): boolean {
     /^(?:\$|x-)/.test(keyword) ||
     (keyword === 'minimum' && value === Number.MIN_SAFE_INTEGER) ||
     (keyword === 'maximum' && value === Number.MAX_SAFE_INTEGER) ||
-    (keyword === 'propertyNames' && JSON.stringify(value) === '{"type":"string"}') ||
+    (keyword === 'propertyNames' && jsonText(value) === '{"type":"string"}') ||
     (/^min(?:Length|Items|Properties)$/.test(keyword) && value === 0)
   )
 }

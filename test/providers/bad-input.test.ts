@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.ts'
 import { LlmError } from '../../src/errors.ts'
 import type { EmbeddingProvider, Provider } from '../../src/provider.ts'
+import type { Json, Message } from '../../src/types.ts'
 import { anthropic } from '../../src/providers/anthropic.ts'
 import { azureEmbeddings } from '../../src/providers/azure-embeddings.ts'
 import { azure } from '../../src/providers/azure.ts'
@@ -12,6 +13,7 @@ import { cohere } from '../../src/providers/cohere.ts'
 import { gemini } from '../../src/providers/gemini.ts'
 import { mistral } from '../../src/providers/mistral.ts'
 import { ollama } from '../../src/providers/ollama.ts'
+import { openaiChat } from '../../src/providers/openai-chat.ts'
 import { openai } from '../../src/providers/openai.ts'
 import { vertexEmbeddings } from '../../src/providers/vertex-embeddings.ts'
 import { vertex } from '../../src/providers/vertex.ts'
@@ -204,5 +206,118 @@ describe('counting and listing', () => {
       .catch((reason: unknown) => reason)
     expect(error).toMatchObject({ kind: 'unsupported' })
     expect((error as LlmError).message).toContain('estimateTokens()')
+  })
+})
+
+const CODECS: Provider[] = [
+  anthropic(),
+  openai(),
+  openaiChat(),
+  mistral(),
+  gemini(),
+  vertex({ project: 'p' }),
+  {
+    ...vertex({ project: 'p' }),
+    name: 'vertex, Claude',
+    encode: (request) => vertex({ project: 'p' }).encode({ ...request, model: `claude-${request.model}` }),
+  },
+  bedrock({ region: 'us-east-1' }),
+  { ...bedrock({ region: 'us-east-1', api: 'invoke' }), name: 'bedrock, invoke' },
+  azure({ resource: 'r' }),
+  { ...azure({ resource: 'r', apiVersion: '2024-10-21' }), name: 'azure, dated' },
+  { ...azure({ resource: 'r', api: 'responses' }), name: 'azure, responses' },
+  { ...azure({ resource: 'r', api: 'anthropic' }), name: 'azure, Claude' },
+  cohere(),
+  ollama(),
+  watsonx({ projectId: 'p' }),
+]
+
+describe.each(CODECS.map((codec) => [codec.name, codec] as const))('bad input at %s', (_, codec) => {
+  it('a tool whose arguments are no object is refused by its name', () => {
+    const schemas: unknown[] = [
+      { type: 'array', items: { type: 'string' } },
+      { type: 'string' },
+      { type: ['object', 'null'] },
+      [],
+      null,
+      'object',
+    ]
+    for (const inputSchema of schemas) {
+      const tools = [{ name: 'lookUp', inputSchema: inputSchema as Record<string, unknown> }]
+      const error = thrown(() => codec.encode(ask({ tools })))
+      expect(error, JSON.stringify(inputSchema)).toMatchObject({ kind: 'config' })
+      expect((error as LlmError).message).toContain('lookUp')
+    }
+  })
+
+  it('a picture that is none is refused', () => {
+    const content = [{ type: 'image' as const, data: 'YQ==', mediaType: 'text/plain' }]
+    expect(thrown(() => codec.encode(ask({ messages: [{ role: 'user', content }] })))).toMatchObject({
+      kind: 'invalid-request',
+    })
+  })
+
+  it('arguments and schemas 100,000 levels deep are a typed error, not a full stack', () => {
+    let deep: Json = 1
+    for (let level = 0; level < 100_000; level++) deep = { a: deep }
+    const messages: Message[] = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: [{ type: 'tool-call', id: 't', name: 'f', args: deep }] },
+      { role: 'tool', content: [{ type: 'tool-result', id: 't', name: 'f', content: 'R' }] },
+    ]
+    const tools = [{ name: 'f', inputSchema: { type: 'object' } }]
+    expect(thrown(() => codec.encode(ask({ messages, tools })))).toMatchObject({ kind: 'invalid-request' })
+    const schema = { type: 'object', properties: { p: deep as Record<string, unknown> } }
+    for (const request of [{ schema }, { tools: [{ name: 'f', inputSchema: schema, strict: true }] }]) {
+      const error = thrown(() => codec.encode(ask(request)))
+      expect(error).toSatisfy((value: unknown) => LlmError.is(value) || value === undefined)
+      if (LlmError.is(error)) expect(error.kind).toMatch(/^(?:config|invalid-request)$/)
+    }
+  })
+
+  it('__proto__ stays a name', () => {
+    const args = JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}') as Json
+    const inputSchema = JSON.parse(
+      '{"type":"object","properties":{"__proto__":{"type":"object","properties":{"polluted":{"type":"string"}}}}}',
+    ) as Record<string, unknown>
+    const messages: Message[] = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: [{ type: 'tool-call', id: '__proto__', name: '__proto__', args }] },
+      { role: 'tool', content: [{ type: 'tool-result', id: '__proto__', name: '__proto__', content: 'R' }] },
+    ]
+    const http = codec.encode(
+      ask({
+        messages,
+        tools: [{ name: '__proto__', inputSchema, strict: true }],
+        body: args as Record<string, unknown>,
+      }),
+    )
+    expect(String(http.body)).toContain('polluted')
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+    expect(Object.getPrototypeOf(JSON.parse(String(http.body)))).toBe(Object.prototype)
+  })
+
+  it('a model id cannot leave its place in the URL', () => {
+    const { origin } = new URL(codec.encode(ask()).url)
+    for (const model of [
+      '../../x',
+      '..',
+      '.',
+      'a/../../b',
+      'm?key=1',
+      'm#f',
+      '%2e%2e',
+      '@evil.example/',
+      '//evil.example',
+      'a\\..\\b',
+    ]) {
+      const { url } = codec.encode(ask({ model }))
+      const parsed = new URL(url)
+      expect(parsed.origin, model).toBe(origin)
+      expect(parsed.hash, model).toBe('')
+      expect([...parsed.searchParams.keys()].join(), model).toMatch(/^(?:alt|version|api-version)?$/)
+      // What a parser resolves is what was written: nothing climbed.
+      expect(parsed.pathname, model).toBe(url.slice(origin.length).split('?', 1)[0])
+    }
   })
 })
