@@ -15,16 +15,9 @@
  * longest token comes from the length hints of `vocabulary.ts` instead of an Aho–Corasick automaton.
  */
 
-import { END_MARK, SCANNERS, type Scanner, type SplitFamily } from './split.ts'
-import {
-  bytesOfCharacter,
-  hash3,
-  MASK,
-  NO_TOKEN,
-  PADDING,
-  togetherBit,
-  type Vocabulary,
-} from './vocabulary.ts'
+import { RecentPieces } from './recent.ts'
+import { END_MARK, SCANNERS, WORD_PREFIXES, type Scanner, type SplitFamily } from './split.ts'
+import { bytesOfCharacter, MASK, NO_TOKEN, PADDING, togetherBit, type Vocabulary } from './vocabulary.ts'
 
 /**
  * Would BPE leave the boundary between these two tokens alone? `at` is where it lies in `view`. Undoes the merges next
@@ -61,8 +54,6 @@ export function isBoundary(
   }
 }
 
-const RECENT_BITS = 11
-
 /** Up to this many bytes joining pairs is faster than searching: fewer lookups, and squares of small numbers. */
 const MERGE_BYTES = 32
 
@@ -87,6 +78,8 @@ export class PieceEncoder {
   readonly scan: Scanner
   /** Ored to letters before they are compared: capitals are letters like any other, except in o200k. */
   readonly #fold: number
+  /** 1 for the bytes that a word takes in before its first letter, see `split.ts`. */
+  readonly #prefixes: Uint8Array
   /** Bytes to encode; room for `PADDING` more. */
   bytes: Uint8Array = new Uint8Array(PADDING)
   view: DataView = new DataView(this.bytes.buffer)
@@ -100,11 +93,10 @@ export class PieceEncoder {
   /** Count at which it is worth proving that there are more than `#limit`. */
   #proveAt = Infinity
   #dead: Uint8Array = new Uint8Array(0)
-  /**
-   * Words of up to 12 bytes that were merged lately: `[word0, word1, word2, length << 3 | tokens, token, token, token,
-   * token]`. A text repeats its names and terms; 2,048 entries of 32 bytes, each found at one place only.
-   */
-  readonly #recent: Int32Array = new Int32Array(8 << RECENT_BITS)
+  /** What stands inside pieces and has up to 12 bytes: 128 KB. */
+  readonly #recent: RecentPieces = new RecentPieces(12, 8)
+  /** Whole pieces of 13 to 28 bytes: 64 KB. */
+  readonly #recentLong: RecentPieces = new RecentPieces(10, 16)
   readonly #keys: Int32Array = new Int32Array(MERGE_BYTES)
   readonly #part: Int32Array = new Int32Array(MERGE_BYTES)
 
@@ -112,6 +104,7 @@ export class PieceEncoder {
     this.vocabulary = vocabulary
     this.scan = SCANNERS[family]
     this.#fold = family === 'o200k' ? 0 : 0x20202020
+    this.#prefixes = WORD_PREFIXES[family]
   }
 
   /** Makes room for `size` bytes, keeping the first `keep`. */
@@ -174,8 +167,9 @@ export class PieceEncoder {
    */
   encodeRange(start: number, end: number, final: boolean, limit: number, onlyWhether = false): number {
     const { bytes, view, ids, scan, vocabulary } = this
-    const { slots, shift } = vocabulary
     const fold = this.#fold
+    const prefixes = this.#prefixes
+    const { slots, shift } = vocabulary
     const wrap = slots.length - 1
     bytes[end] = END_MARK
     this.exceeded = false
@@ -192,22 +186,23 @@ export class PieceEncoder {
       let w0 = view.getInt32(at, true)
       let w1 = view.getInt32(at + 4, true)
       let w2 = view.getInt32(at + 8, true)
-      // A word of letters with or without a space before it, by far the most frequent piece, in twelve bytes at once.
-      const lead = (w0 & 0xff) === 0x20 ? (w0 >>> 8) & 0xff : w0 & 0xff
+      // A word of letters with or without a space or symbol before it, by far the most frequent piece, in twelve bytes
+      // at once.
+      const first = prefixes[w0 & 0xff]!
+      const lead = (w0 >>> (first << 3)) & 0xff
       let pieceEnd = 0
       if (((lead | 0x20) - 0x61) >>> 0 < 26) {
-        const first = (w0 & 0xff) === 0x20 ? 2 : 1
         const others =
           (otherThanLetters(w0, fold) |
             (otherThanLetters(w1, fold) << 4) |
             (otherThanLetters(w2, fold) << 8) |
             0x1000) &
-          (-1 << first)
+          (-2 << first)
         const length = lowestBit(others)
         const next = bytes[at + length]!
         // Apostrophes, characters beyond ASCII, and capitals after a capital where case counts: see split.ts.
         const plain = length < 12 && next !== 0x27 && (next < 0x80 || next === END_MARK)
-        pieceEnd = plain && (length > first || fold !== 0 || lead >= 0x61) ? at + length : scan(bytes, at)
+        pieceEnd = plain && (length > first + 1 || fold !== 0 || lead >= 0x61) ? at + length : scan(bytes, at)
       } else {
         pieceEnd = scan(bytes, at)
       }
@@ -217,34 +212,31 @@ export class PieceEncoder {
       lastCount = count
       if (pieceEnd === end && !final) break
       const length = pieceEnd - at
-      let id = -1
-      if (length > 12) {
-        id = vocabulary.find(view, at, length)
-      } else {
-        // `Vocabulary.find`, written out: a call here costs a tenth of the whole.
+      if (length <= 12) {
         w0 &= MASK[3 * length]!
         w1 &= MASK[3 * length + 1]!
         w2 &= MASK[3 * length + 2]!
         const h = Math.imul(w0, 0x9e3779b1) ^ Math.imul(w1, 0x85ebca6b) ^ Math.imul(w2, 0xc2b2ae35)
         let slot = (Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) >>> shift) << 2
+        let id = -1
         for (;;) {
           const entry = slots[slot + 3]!
-          if (entry === -1) break
-          if (
-            slots[slot] === w0 &&
-            slots[slot + 1] === w1 &&
-            slots[slot + 2] === w2 &&
-            entry >> 20 === length
-          ) {
+          const other =
+            (slots[slot]! ^ w0) | (slots[slot + 1]! ^ w1) | (slots[slot + 2]! ^ w2) | ((entry >> 20) ^ length)
+          if (other === 0) {
             id = entry & 0xfffff
             break
           }
+          if (entry === -1) break
           slot = (slot + 4) & wrap
         }
-      }
-      if (id >= 0) ids[count++] = id
-      else {
-        count = this.encodePiece(at, pieceEnd, count)
+        if (id >= 0) ids[count++] = id
+        else {
+          count = this.encodePiece(at, pieceEnd, count)
+          if (this.exceeded) return count
+        }
+      } else {
+        count = this.#longPiece(at, length, count)
         if (this.exceeded) return count
       }
       at = pieceEnd
@@ -253,6 +245,21 @@ export class PieceEncoder {
     if (final) return count
     this.resumeAt = previousAt
     return previousCount
+  }
+
+  /** Appends the ids of a piece of more than twelve bytes. */
+  #longPiece(start: number, length: number, count: number): number {
+    const { vocabulary, view, ids } = this
+    const recent = this.#recentLong
+    const known = length <= recent.maxBytes ? recent.copy(view, start, length, ids, count) : 0
+    if (known > 0) return count + known
+    const id = vocabulary.find(view, start, length)
+    let after = count + 1
+    if (id >= 0) ids[count] = id
+    else after = this.encodePiece(start, start + length, count)
+    // After an early exit these are not all of its tokens.
+    if (length <= recent.maxBytes && !this.exceeded) recent.keep(length, ids, count, after)
+    return after
   }
 
   /**
@@ -301,29 +308,10 @@ export class PieceEncoder {
       ids[count] = id
       return count + 1
     }
-    const recent = this.#recent
-    const w0 = view.getInt32(start, true) & MASK[3 * length]!
-    const w1 = view.getInt32(start + 4, true) & MASK[3 * length + 1]!
-    const w2 = view.getInt32(start + 8, true) & MASK[3 * length + 2]!
-    const entry = (hash3(w0, w1, w2) >>> (32 - RECENT_BITS)) << 3
-    const head = recent[entry + 3]!
-    if (
-      recent[entry] === w0 &&
-      recent[entry + 1] === w1 &&
-      recent[entry + 2] === w2 &&
-      head >> 3 === length
-    ) {
-      for (let i = 0; i < (head & 7); i++) ids[count++] = recent[entry + 4 + i]!
-      return count
-    }
+    const known = this.#recent.copy(view, start, length, ids, count)
+    if (known > 0) return count + known
     const after = this.#merge(start, end, count)
-    if (after - count <= 4) {
-      recent[entry] = w0
-      recent[entry + 1] = w1
-      recent[entry + 2] = w2
-      recent[entry + 3] = (length << 3) | (after - count)
-      for (let i = 0; count + i < after; i++) recent[entry + 4 + i] = ids[count + i]!
-    }
+    this.#recent.keep(length, ids, count, after)
     return after
   }
 
@@ -370,13 +358,19 @@ export class PieceEncoder {
       last = at
       at = after
     }
+    if (length < MERGE_BYTES) keys[length] = NO_TOKEN
     for (;;) {
+      // The sign of a difference, spread over all bits, chooses the smaller one; two chains, so that neither waits.
       let key = NO_TOKEN
-      // min(key, keys[j]): the sign of the difference, spread over all bits, chooses.
-      for (let j = 0; j < length; j++) {
+      let odd = NO_TOKEN
+      for (let j = 0; j < length; j += 2) {
         const difference = keys[j]! - key
         key += difference & (difference >> 31)
+        const oddDifference = keys[j + 1]! - odd
+        odd += oddDifference & (oddDifference >> 31)
       }
+      const difference = odd - key
+      key += difference & (difference >> 31)
       if (key === NO_TOKEN) break
       const i = key & 31
       part[i] = key >> 5

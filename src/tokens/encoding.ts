@@ -161,6 +161,8 @@ export function defineEncoding(source: EncodingSource): Encoding {
   let loaded: PieceEncoder | undefined
   let specialBytes: Map<number, Uint8Array> | undefined
   let allSearch: RegExp | undefined
+  /** Ids of the chunks so far of a long text: its array is made once, at its final size. */
+  let collected: Int32Array = new Int32Array(0)
 
   function encoder(): PieceEncoder {
     loaded ??= new PieceEncoder(source.load(), source.family)
@@ -175,11 +177,15 @@ export function defineEncoding(source: EncodingSource): Encoding {
     return specialIds
   }
 
-  /** Writes `text[from … to)` as UTF-8 at `bytes[at]` and returns where it ends. There is room for 3 bytes a unit. */
-  function fill(bytes: Uint8Array, text: string, from: number, to: number, at: number): number {
+  /** Writes `text[from … to)` as UTF-8 into the encoder's bytes, behind the first `kept`; returns where it ends. */
+  function fill(text: string, from: number, to: number, kept: number): number {
+    const pieces = encoder()
+    const units = to - from
+    pieces.reserve(kept + (kept === 0 ? 3 * units : units), kept)
     // Calling into encodeInto costs more than 40 characters do.
-    if (to - from <= 40) {
-      let end = at
+    if (units <= 40) {
+      const { bytes } = pieces
+      let end = kept
       let i = from
       for (; i < to; i++) {
         const unit = text.charCodeAt(i)
@@ -189,7 +195,13 @@ export function defineEncoding(source: EncodingSource): Encoding {
       if (i === to) return end
     }
     const part = from === 0 && to === text.length ? text : text.slice(from, to)
-    return at + utf8.encodeInto(part, at === 0 ? bytes : bytes.subarray(at)).written
+    let { read, written } = utf8.encodeInto(part, kept === 0 ? pieces.bytes : pieces.bytes.subarray(kept))
+    if (read < units) {
+      // A giant word beyond ASCII. Room for three bytes a unit from the start would be three times what others need.
+      pieces.reserve(kept + 3 * units, kept)
+      ;({ read, written } = utf8.encodeInto(part, pieces.bytes.subarray(kept)))
+    }
+    return kept + written
   }
 
   /**
@@ -213,8 +225,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
       let stop = Math.min(to, at + Math.max(CHUNK_UNITS, kept))
       if (stop < to && (text.charCodeAt(stop - 1) & 0xfc00) === 0xd800) stop--
       const bufferStart = kept === 0 ? at : at - unitsIn(pieces.bytes, 0, kept)
-      pieces.reserve(kept + 3 * (stop - at), kept)
-      const end = fill(pieces.bytes, text, at, stop, kept)
+      const end = fill(text, at, stop, kept)
       const final = stop === to
       const count = pieces.encodeRange(0, end, final, left, onlyWhether)
       if (visit(count, bufferStart) === true || final || count > left) break
@@ -229,9 +240,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
   function countRange(text: string, from: number, to: number, limit: number): number {
     let total = 0
     if (to - from <= CHUNK_UNITS) {
-      const pieces = encoder()
-      pieces.reserve(3 * (to - from), 0)
-      return pieces.encodeRange(0, fill(pieces.bytes, text, from, to, 0), true, limit, limit < Infinity)
+      return encoder().encodeRange(0, fill(text, from, to, 0), true, limit, limit < Infinity)
     }
     eachChunk(
       text,
@@ -253,17 +262,22 @@ export function defineEncoding(source: EncodingSource): Encoding {
   function idsOf(text: string, from: number, to: number): number[] {
     const pieces = encoder()
     if (to - from <= CHUNK_UNITS) {
-      pieces.reserve(3 * (to - from), 0)
-      const count = pieces.encodeRange(0, fill(pieces.bytes, text, from, to, 0), true, Infinity)
-      return toArray([pieces.ids.subarray(0, count)], count)
+      const count = pieces.encodeRange(0, fill(text, from, to, 0), true, Infinity)
+      return toArray(pieces.ids, count)
     }
-    const chunks: Int32Array[] = []
     let total = 0
     eachChunk(text, from, to, Infinity, (count) => {
-      chunks.push(pieces.ids.slice(0, count))
+      if (total + count > collected.length) {
+        const larger = new Int32Array(2 * (total + count))
+        larger.set(collected.subarray(0, total))
+        collected = larger
+      }
+      collected.set(pieces.ids.subarray(0, count), total)
       total += count
     })
-    return toArray(chunks, total)
+    const ids = toArray(collected, total)
+    if (collected.length > MOST_COLLECTED) collected = new Int32Array(0)
+    return ids
   }
 
   /** Throws when the text holds a special token that `options` neither allow nor call plain text. */
@@ -577,11 +591,14 @@ const DECODE_BYTES = 32_768
 /** Arrays beyond this many elements are made by pushing: V8 turns larger `new Array(n)` into hash tables. */
 const MOST_PRESIZED = 32_000_000
 
-function toArray(chunks: readonly Int32Array[], total: number): number[] {
+/** Ids kept room for between calls. */
+const MOST_COLLECTED = 1 << 20
+
+/** The first `count` ids as an array. */
+function toArray(found: Int32Array, count: number): number[] {
   // oxlint-disable-next-line unicorn/no-new-array -- a pre-sized array is the point
-  const ids: number[] = total <= MOST_PRESIZED ? new Array<number>(total) : []
-  let at = 0
-  for (const chunk of chunks) for (let i = 0; i < chunk.length; i++) ids[at++] = chunk[i]!
+  const ids: number[] = count <= MOST_PRESIZED ? new Array<number>(count) : []
+  for (let i = 0; i < count; i++) ids[i] = found[i]!
   return ids
 }
 

@@ -317,3 +317,16 @@ export const SCANNERS: Readonly<Record<SplitFamily, Scanner>> = {
   cl100k: scanCl100k,
   gpt2: scanGpt2,
 }
+
+/** Of each family, 1 for the ASCII bytes that begin a piece together with the letter after them, whatever follows. */
+export const WORD_PREFIXES: Readonly<Record<SplitFamily, Uint8Array>> = /* @__PURE__ */ wordPrefixes()
+
+function wordPrefixes(): Record<SplitFamily, Uint8Array> {
+  const notLetters = Uint8Array.from(ASCII, (kind) => (kind === OTHER || kind === SPACE ? 1 : 0))
+  const space = new Uint8Array(256)
+  space[0x20] = 1
+  const notApostrophe = notLetters.slice()
+  // cl100k tries contractions first.
+  notApostrophe[0x27] = 0
+  return { o200k: notLetters, cl100k: notApostrophe, gpt2: space }
+}

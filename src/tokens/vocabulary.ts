@@ -165,7 +165,7 @@ function utf8String(text: string): string {
 }
 
 /** The first k bytes of a little-endian word; keys shorter than a word must not see what follows them. */
-const KEEP: Int32Array = /* @__PURE__ */ Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1)
+export const KEEP: Int32Array = /* @__PURE__ */ Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1)
 
 /** Words of a key of n ≤ 12 bytes that count, as masks: `MASK[3 * n + word]`. */
 export const MASK: Int32Array = /* @__PURE__ */ masks()
