@@ -4,15 +4,17 @@
  * In:  strings, ids, special tokens. Out: ids, strings, counts.
  * Text passes through one reused byte buffer in chunks of 16 K characters, so memory does not grow with the text (only
  * with its longest piece). Lone surrogates become U+FFFD, as in tiktoken.
- * Not here: which model uses which encoding (`models.ts`), chat formats (`chat.ts`). Nothing is built before first use.
+ * Not here: ids to text (`decode.ts`), which model uses which encoding (`models.ts`), chat formats (`chat.ts`). Nothing
+ * is built before first use.
  */
 
 import { LlmError } from '../errors.ts'
 import { PieceEncoder } from './bpe.ts'
 import { createPieceCounter, type TokenCounter } from './counter.ts'
+import { defineDecoding, type DecodeOptions, type TokenDecoder } from './decode.ts'
 import { explainText, type Explanation } from './explain.ts'
 import { SCANNERS, type SplitFamily } from './split.ts'
-import { expandMerges, expandRanks, PADDING, Vocabulary, type Merges } from './vocabulary.ts'
+import { expandMerges, expandRanks, Vocabulary, type Merges } from './vocabulary.ts'
 
 /** Which special tokens `encode` turns into their ids, and which it refuses. Both default as in tiktoken. */
 export type EncodeOptions = {
@@ -20,17 +22,6 @@ export type EncodeOptions = {
   readonly allowedSpecial?: 'all' | Iterable<string>
   /** Special tokens that make `encode` throw. Default `'all'`: all that are not allowed. `[]`: they are plain text. */
   readonly disallowedSpecial?: 'all' | Iterable<string>
-}
-
-/** What to do about an id that no token has: throw (default) or decode it as U+FFFD. */
-export type DecodeOptions = { readonly unknown?: 'error' | 'replace' }
-
-/** Decodes ids as they arrive; a character whose bytes are not complete yet is held back. */
-export type TokenDecoder = {
-  /** Text that is complete after these ids. */
-  push(ids: number | Iterable<number>): string
-  /** The rest: U+FFFD for a character that never was completed, else ''. */
-  end(): string
 }
 
 /** One encoding. The functions use no `this` and may be detached. */
@@ -159,7 +150,6 @@ export function defineEncoding(source: EncodingSource): Encoding {
   let prefix = ''
   const utf8 = new TextEncoder()
   let loaded: PieceEncoder | undefined
-  let specialBytes: Map<number, Uint8Array> | undefined
   let allSearch: RegExp | undefined
   /** Ids of the chunks so far of a long text: its array is made once, at its final size. */
   let collected: Int32Array = new Int32Array(0)
@@ -388,103 +378,6 @@ export function defineEncoding(source: EncodingSource): Encoding {
     return { read, written }
   }
 
-  /** Bytes of a special id, or an error that names the id. Only asked for ids that are no ordinary token. */
-  function otherBytes(id: number, index: number, options: DecodeOptions | undefined): Uint8Array {
-    specialBytes ??= new Map([...specials()].reverse().map(([name, special]) => [special, utf8.encode(name)]))
-    const bytes = specialBytes.get(id)
-    if (bytes !== undefined) return bytes
-    if (options?.unknown === 'replace') return REPLACEMENT
-    throw invalid(
-      `${source.name} has no token ${String(id)} (index ${index}). Decode with the encoding that made the ids, or ` +
-        `pass { unknown: 'replace' } to get U+FFFD instead.`,
-    )
-  }
-
-  /**
-   * Writes the bytes of `list[from …]` behind what `into` holds, growing it where needed, until it holds more than
-   * `limit`. Returns the index of the id that comes next.
-   */
-  function writeBytes(
-    list: ArrayLike<number>,
-    from: number,
-    into: ByteSink,
-    limit: number,
-    options: DecodeOptions | undefined,
-  ): number {
-    const { offsets, view: tokens, size: ordinary } = encoder().vocabulary
-    let { bytes, view, size } = into
-    let i = from
-    for (; i < list.length && size <= limit; i++) {
-      const id = list[i]!
-      let start = 0
-      let length = 0
-      if (id >= 0 && id < ordinary && (id | 0) === id) {
-        start = offsets[id]!
-        length = offsets[id + 1]! - start
-      }
-      const special = length === 0 ? otherBytes(id, i, options) : undefined
-      if (special !== undefined) length = special.length
-      if (size + length + PADDING > bytes.length) {
-        const larger = new Uint8Array(2 * (size + length + PADDING))
-        larger.set(bytes.subarray(0, size))
-        bytes = larger
-        view = new DataView(bytes.buffer)
-      }
-      if (special === undefined) {
-        // Eight bytes at once, whether the token has them or not: the next one overwrites what is too much.
-        view.setInt32(size, tokens.getInt32(start, true), true)
-        view.setInt32(size + 4, tokens.getInt32(start + 4, true), true)
-        for (let at = 8; at < length; at += 4) {
-          view.setInt32(size + at, tokens.getInt32(start + at, true), true)
-        }
-      } else {
-        bytes.set(special, size)
-      }
-      size += length
-    }
-    into.bytes = bytes
-    into.view = view
-    into.size = size
-    return i
-  }
-
-  function decodeBytes(ids: Iterable<number>, options?: DecodeOptions): Uint8Array<ArrayBuffer> {
-    const list = arrayOf(ids)
-    // Five bytes a token is more than prose has.
-    const sink = byteSink(5 * list.length + 256)
-    writeBytes(list, 0, sink, Infinity, options)
-    return sink.bytes.slice(0, sink.size)
-  }
-
-  function decode(ids: Iterable<number>, options?: DecodeOptions): string {
-    const list = arrayOf(ids)
-    // ignoreBOM: a decoder otherwise swallows a leading U+FEFF, which is text like any other here.
-    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
-    const sink = byteSink(Math.min(5 * list.length + 256, DECODE_BYTES + 256))
-    let text = ''
-    for (let next = 0; ;) {
-      next = writeBytes(list, next, sink, DECODE_BYTES, options)
-      const { bytes, size } = sink
-      if (next === list.length) return text + decoder.decode(bytes.subarray(0, size))
-      // Before a byte that begins a character a decoder holds nothing back: cutting there changes nothing, however
-      // invalid the bytes. (`stream: true` would do too, at a third of the speed in Node 20.)
-      let cut = size - 1
-      while (cut > 0 && (bytes[cut]! & 0xc0) === 0x80) cut--
-      text += decoder.decode(bytes.subarray(0, cut))
-      bytes.copyWithin(0, cut, size)
-      sink.size = size - cut
-    }
-  }
-
-  function createDecoder(options?: DecodeOptions): TokenDecoder {
-    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
-    return {
-      push: (ids) =>
-        decoder.decode(decodeBytes(typeof ids === 'number' ? [ids] : ids, options), { stream: true }),
-      end: () => decoder.decode(),
-    }
-  }
-
   function countTokens(
     text: string,
     options?: { readonly allowedSpecial?: 'all' | Iterable<string> },
@@ -563,9 +456,7 @@ export function defineEncoding(source: EncodingSource): Encoding {
     encode,
     encodeOrdinary,
     encodeInto,
-    decode,
-    decodeBytes,
-    createDecoder,
+    ...defineDecoding(source.name, () => encoder().vocabulary, specials),
     countTokens,
     isWithinTokenLimit,
     truncate,
@@ -576,17 +467,6 @@ export function defineEncoding(source: EncodingSource): Encoding {
     },
   }
 }
-
-/** Bytes with room behind them. */
-type ByteSink = { bytes: Uint8Array; view: DataView; size: number }
-
-function byteSink(capacity: number): ByteSink {
-  const bytes = new Uint8Array(capacity)
-  return { bytes, view: new DataView(bytes.buffer), size: 0 }
-}
-
-/** Bytes made into text at a time: they are read again while they are still in the first-level cache. */
-const DECODE_BYTES = 32_768
 
 /** Arrays beyond this many elements are made by pushing: V8 turns larger `new Array(n)` into hash tables. */
 const MOST_PRESIZED = 32_000_000
@@ -600,17 +480,6 @@ function toArray(found: Int32Array, count: number): number[] {
   const ids: number[] = count <= MOST_PRESIZED ? new Array<number>(count) : []
   for (let i = 0; i < count; i++) ids[i] = found[i]!
   return ids
-}
-
-/** U+FFFD in UTF-8. */
-const REPLACEMENT: Uint8Array = /* @__PURE__ */ Uint8Array.of(0xef, 0xbf, 0xbd)
-
-function arrayOf(ids: Iterable<number>): ArrayLike<number> {
-  if (Array.isArray(ids) || ArrayBuffer.isView(ids)) return ids as unknown as ArrayLike<number>
-  if (ids === null || typeof ids !== 'object' || !(Symbol.iterator in ids)) {
-    throw invalid('decode takes a list of token ids.')
-  }
-  return [...ids]
 }
 
 /** A user's own byte-level vocabulary. */

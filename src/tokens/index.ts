@@ -2,20 +2,14 @@
  * `llmswap/tokens`: choosing an encoding, counting chats, estimating, fitting.
  *
  * The encodings themselves are subpaths (`llmswap/tokens/o200k_base` and so on), so that a program ships only the
- * vocabulary it uses. Reading order: bpe-naive, split, vocabulary, bpe, encoding, then what stands on them.
+ * vocabulary it uses. Reading order: bpe-naive, split, vocabulary, bpe, encoding, decode, then what stands on them.
  */
 
 export { encodePieceNaive, encodeNaive, type MergeStep, type Ranks } from './bpe-naive.ts'
 export { countChatTokens, toolNamespace, CHAT_RULES, type ChatRule, type CountChatOptions } from './chat.ts'
 export type { TokenCounter } from './counter.ts'
-export {
-  createEncoding,
-  type DecodeOptions,
-  type EncodeOptions,
-  type Encoding,
-  type EncodingDefinition,
-  type TokenDecoder,
-} from './encoding.ts'
+export type { DecodeOptions, TokenDecoder } from './decode.ts'
+export { createEncoding, type EncodeOptions, type Encoding, type EncodingDefinition } from './encoding.ts'
 export { estimateTokens, type EstimateInput, type TokenEstimate } from './estimate.ts'
 export type {
   ExplainedGroup,
