@@ -99,6 +99,14 @@ describe('resets of limits', () => {
         'x-ratelimit-reset-tokens': '3s',
       }),
     ).toBe(3000)
+    expect(
+      read({
+        'x-ratelimit-remaining-requests': '0',
+        'x-ratelimit-reset-requests': '4s',
+        'x-ratelimit-remaining-tokens': '0',
+        'x-ratelimit-reset-tokens': '3s',
+      }),
+    ).toBe(4000)
   })
   test.each(['1x', 's', '', 'tomorrow', '1 s'])('%j is no duration', (reset) => {
     expect(read({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset })).toBeUndefined()

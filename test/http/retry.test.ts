@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { LlmError, type ErrorKind } from '../../src/errors.ts'
 import { backoffMs, DEFAULT_RETRY, retry, retryDelayMs, retryPolicy } from '../../src/http/retry.ts'
+import { STALE_CONNECTION } from '../../src/http/transport.ts'
 import { createFakeClock, settle } from '../fake-clock.ts'
 import type { Clock } from '../../src/types.ts'
 
@@ -67,6 +68,10 @@ describe('the pause', () => {
   test('a pause that outlives the deadline is not made', () => {
     expect(pause(failure('server'), 1, 500)).toBeUndefined()
     expect(pause(failure('server'), 1, 501)).toBe(500)
+  })
+  test('a connection that died in the pool is replaced at once, the first time', () => {
+    expect(pause(failure('connect', { code: STALE_CONNECTION }), 1)).toBe(10)
+    expect(pause(failure('connect', { code: STALE_CONNECTION }), 2)).toBe(1000)
   })
   test('a name that does not resolve, and nonsense, get one more try', () => {
     expect(pause(failure('connect', { code: 'ENOTFOUND' }), 1)).toBeDefined()
@@ -163,6 +168,28 @@ describe('the loop', () => {
     await clock.advance(100_000)
     expect(attempts).toBe(1)
     expect(listeners).toBeLessThanOrEqual(1)
+  })
+
+  test('what fails because of the abort is not tried again, and the failure stands', async () => {
+    const clock = createFakeClock()
+    const controller = new AbortController()
+    const told = failure('server')
+    let attempts = 0
+    const done = retry({
+      policy,
+      clock,
+      random: always(1),
+      signal: controller.signal,
+      leftMs: always(Infinity),
+      async attempt() {
+        attempts++
+        controller.abort(failure('aborted'))
+        throw told
+      },
+      onRetry: () => expect.fail('told of a retry that never comes'),
+    })
+    await expect(done).rejects.toBe(told)
+    expect(attempts).toBe(1)
   })
 
   test('what is not an LlmError is not tried again', async () => {

@@ -7,6 +7,7 @@ import { LlmError } from '../../src/errors.ts'
 import { createRouter } from '../../src/route/index.ts'
 import type { RouterOptions, Target } from '../../src/route/index.ts'
 import type { StreamEvent } from '../../src/types.ts'
+import { createFakeClock } from '../fake-clock.ts'
 
 /** A target that answers by script, and what it was asked. */
 function target(
@@ -67,6 +68,35 @@ describe('fallback', () => {
     const answer = await createRouter({ targets: [a], ...quick }).complete('hi')
     expect(answer.text).toBe('third')
     expect(answer.attempts).toHaveLength(3)
+  })
+
+  it('writes the pauses down: full jitter, doubling', async () => {
+    const clock = createFakeClock()
+    const a = target('a', [down, { error: { status: 500 } }, 'third'])
+    const answer = createRouter({ targets: [a], clock, random: () => 0.5 }).complete('hi')
+    await clock.advance(2_000)
+    // Overloaded starts at 1 s; the second pause of a server's failure is up to 1 s.
+    expect((await answer).attempts.map(({ delayMs }) => delayMs)).toEqual([0, 500, 500])
+    expect(clock.armed).toBe(0)
+  })
+
+  it('does not wait for its breaker while another target can answer; alone it does', async () => {
+    const clock = createFakeClock()
+    const breaker = { minimumCalls: 1 }
+    const a = target('a', down)
+    const router = createRouter({ targets: [a, target('b', 'from b')], breaker, clock, random: () => 0 })
+    const answer = router.complete('hi')
+    await clock.advance(0)
+    expect((await answer).text).toBe('from b')
+    expect(a.calls).toHaveLength(1)
+    const alone = createRouter({
+      targets: [target('c', [down, 'at last'])],
+      breaker,
+      clock,
+      random: () => 0,
+    }).complete('hi')
+    for (let second = 0; second < 10; second++) await clock.advance(1_000)
+    expect((await alone).attempts.map(({ delayMs }) => delayMs)).toEqual([0, 5_000])
   })
 
   it('does not take a request elsewhere that is itself at fault', async () => {
@@ -304,6 +334,19 @@ describe('streams', () => {
     expect(b.calls).toHaveLength(0)
   })
 
+  it('continues at the next lane that says how when the one that broke off is open by now', async () => {
+    const a = target('a', [{ text: 'one two', cutAfter: 1 }, 'never'], { continuation: 'user-turn' })
+    const b = target('b', 'two', { continuation: 'user-turn' })
+    const router = createRouter({
+      targets: [a, b],
+      onInterrupt: 'continue',
+      breaker: { minimumCalls: 1, failureRatio: 0.1 },
+      ...quick,
+    })
+    expect((await router.complete('hi')).text).toBe('one two')
+    expect([a.calls.length, b.calls.length]).toEqual([1, 1])
+  })
+
   it('does not continue where nobody said how', async () => {
     const a = target('a', [{ text: 'one two', cutAfter: 1 }, 'rest'])
     expect(
@@ -359,6 +402,44 @@ describe('health', () => {
     nowMs += 6_000
     expect((await router.complete('4')).text).toBe('a again')
     expect(router.state()[0]?.breaker).toEqual({ state: 'closed' })
+  })
+
+  it('leaves a throttled target alone for as long as it asked', async () => {
+    const clock = createFakeClock()
+    const a = target('a', { error: { status: 429, retryAfterMs: 20_000 } })
+    const router = createRouter({ targets: [a, target('b', 'from b')], clock, retry: false })
+    const answer = router.complete('hi')
+    await clock.advance(0)
+    await answer
+    expect(router.state()[0]?.breaker).toEqual({ state: 'cooling', untilMs: clock.nowMs() + 20_000 })
+  })
+
+  it('books a fast failure as five seconds, so that it does not look like the fastest target', async () => {
+    const clock = createFakeClock()
+    const router = createRouter({ targets: [target('a', down), target('b', 'x')], clock, retry: false })
+    const answer = router.complete('hi')
+    await clock.advance(0)
+    await answer
+    expect(router.state()[0]?.firstTokenMs).toBe(5_000)
+  })
+
+  it('embeds at a target whose breaker allows it', async () => {
+    const asked: string[] = []
+    const lane = (name: string) => ({
+      ...createClient(target(name, 'x')),
+      async embed() {
+        asked.push(name)
+        return { embeddings: [new Float32Array(1)], usage: {}, model: 'e', provider: name, warnings: [] }
+      },
+    })
+    const open = { state: 'open', untilMs: 1e15, openMs: 1 } as const
+    const router = createRouter({
+      targets: [lane('a'), lane('b')],
+      breaker: { initial: { 'client 0': open } },
+      ...quick,
+    })
+    await router.embed('hi', { model: 'e' })
+    expect(asked).toEqual(['b'])
   })
 
   it('a probe that embeds is settled like any other', async () => {
