@@ -9,6 +9,7 @@
  */
 
 import { LlmError } from '../errors.ts'
+import { ownOptions } from '../request.ts'
 import type { Prices, Usage } from '../types.ts'
 import type { Gate, GateAttempt } from './gate.ts'
 
@@ -36,7 +37,8 @@ const WORST_OUTPUT_TOKENS = 4_096
 const ROUNDING = 1 + 1e-9
 
 /** The gate. @throws LlmError `config` for a limit that is not above 0, or neither prices nor an estimate. */
-export function budget({ dollars, prices, estimate }: BudgetOptions): Budget {
+export function budget(options: BudgetOptions): Budget {
+  const { dollars, prices, estimate }: BudgetOptions = ownOptions(options)
   if (!(dollars > 0)) throw config(`A budget of ${dollars} dollars pays for nothing: pass more than 0.`)
   if (prices === undefined && estimate === undefined)
     throw config('A budget needs prices, or an estimate per attempt.')

@@ -11,6 +11,7 @@
 
 import { LlmError } from '../errors.ts'
 import { onAbort } from '../http/clock.ts'
+import { ownOptions } from '../request.ts'
 import type { Clock } from '../types.ts'
 import { createRetryBudget } from './retry-budget.ts'
 
@@ -49,14 +50,15 @@ const SAMPLES_KEPT = 100
 const PERCENTILE = 0.95
 
 /** The policy; it learns, so one value serves all calls of a router. @throws LlmError `config` for a wait that is none. */
-export function hedge({ afterMs, share = 0.05, reserve = 1 }: HedgeOptions = {}): Hedge {
+export function hedge(options: HedgeOptions = {}): Hedge {
+  const { afterMs, share = 0.05, reserve = 1 }: HedgeOptions = ownOptions(options)
   if (afterMs !== undefined && !(afterMs >= 0)) {
     throw new LlmError({
       kind: 'config',
       message: `hedge.afterMs is ${afterMs}: pass milliseconds, 0 or more.`,
     })
   }
-  const allowance = createRetryBudget({ ratio: share, reserve })
+  const allowance = createRetryBudget(ownOptions({ ratio: share, reserve }))
   const seen = new Map<string, number[]>()
 
   function waitFor(target: string): number | undefined {

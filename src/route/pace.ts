@@ -12,6 +12,7 @@
 
 import { LlmError } from '../errors.ts'
 import { orAbort, sleep } from '../http/clock.ts'
+import { ownOptions } from '../request.ts'
 import type { Gate, GateAttempt } from './gate.ts'
 
 /** Limits per minute; what is left out is unlimited. */
@@ -57,7 +58,8 @@ interface Line {
 }
 
 /** The gate; one per account, as limits are. @throws LlmError `config` for limits that are not above 0. */
-export function pace(options: PaceOptions): Gate {
+export function pace(paceOptions: PaceOptions): Gate {
+  const options: PaceOptions = ownOptions(paceOptions)
   const { burstMs = 10_000, maxWaitMs = 60_000 } = options
   const lines = new Map<string, Line>()
   for (const limits of [options, ...Object.values(options.targets ?? {})]) {
@@ -76,7 +78,8 @@ export function pace(options: PaceOptions): Gate {
 
   function open(target: string, nowMs: number): Line {
     const own = options.targets
-    const limits = own !== undefined && Object.hasOwn(own, target) ? own[target]! : options
+    const limits: PaceLimits =
+      own !== undefined && Object.hasOwn(own, target) ? ownOptions(own[target]) : options
     const bucket = (perMinute = Infinity): Bucket => {
       const perMs = perMinute / MINUTE_MS
       // At least one: a limit of one request a minute must let that one in.

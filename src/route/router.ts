@@ -193,13 +193,14 @@ export function createRules(options: RouterOptions): Rules {
     return lanes[powerOfTwo(indices, cost, random)]!
   }
 
+  const fallbacks: NonNullable<RouterOptions['fallbacks']> = ownOptions(options.fallbacks)
   return {
     lanes,
-    contextLength: chainOf(options.fallbacks?.contextLength),
-    contentFilter: chainOf(options.fallbacks?.contentFilter),
+    contextLength: chainOf(fallbacks.contextLength),
+    contentFilter: chainOf(fallbacks.contentFilter),
     choose,
     policy: retryPolicy(options.retry),
-    failover: new Set([...FAILOVER, ...(options.fallbacks?.on ?? [])]),
+    failover: new Set([...FAILOVER, ...(fallbacks.on ?? [])]),
     onInterrupt: options.onInterrupt ?? 'throw',
     gates: [options.budget, options.pace].filter((gate) => gate !== undefined),
     hedge: options.hedge,
@@ -254,17 +255,18 @@ function createLane(
   random: () => number,
 ): Lane {
   const read = readTarget(target, index)
-  const { initial, ...thresholds } = options.breaker ?? {}
-  const budget = options.retry === false ? undefined : options.retry?.budget
+  const breaker: NonNullable<RouterOptions['breaker']> = ownOptions(options.breaker)
+  const { initial } = breaker
+  const retry: { budget?: RetryBudgetOptions } = ownOptions(options.retry === false ? {} : options.retry)
   return {
     ...read,
     at: index,
     breaker: createBreaker(
-      thresholds,
+      breaker,
       random,
       initial !== undefined && Object.hasOwn(initial, read.name) ? initial[read.name] : undefined,
     ),
-    budget: createRetryBudget(budget),
+    budget: createRetryBudget(ownOptions(retry.budget)),
     ttft: createPeakEwma(),
     inFlight: 0,
   }
@@ -339,14 +341,10 @@ async function embedBySameModel(
       return result
     } catch (thrown) {
       last = thrown
-      const outcome = LlmError.is(thrown) ? outcomeOf(thrown) : 'ignored'
-      lane.breaker.record(
-        outcome,
-        permit,
-        clock.nowMs(),
-        LlmError.is(thrown) ? thrown.retryAfterMs : undefined,
-      )
-      if (!LlmError.is(thrown) || !failover.has(thrown.kind)) throw thrown
+      const known = LlmError.is(thrown) ? thrown : undefined
+      const outcome = known === undefined ? 'ignored' : outcomeOf(known)
+      lane.breaker.record(outcome, permit, clock.nowMs(), known?.retryAfterMs)
+      if (known === undefined || !failover.has(known.kind)) throw thrown
     }
   }
   throw last

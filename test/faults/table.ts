@@ -163,7 +163,14 @@ const LIST: readonly (readonly [fault: string, expected: string, ...proof: strin
   ['proxies in the environment', 'not used', SECURITY],
   ['a shared cache', 'never across tenants'],
   ['log injection', 'no control characters', SECURITY],
-  ['a polluted prototype', 'nothing inherited', SECURITY, 'client/request.test.ts', 'http/transport.test.ts'],
+  [
+    'a polluted prototype',
+    'nothing inherited',
+    SECURITY,
+    ROUTER,
+    'client/request.test.ts',
+    'http/transport.test.ts',
+  ],
 ]
 
 /** Rows of features that do not exist. */

@@ -147,40 +147,90 @@ describe('breaker', () => {
     expect(outcomeOf(new LlmError({ kind, message: '' }))).toBe(outcome)
   })
 
-  it('P7: agrees with a reference model that keeps every outcome, over random histories', () => {
+  it('P7: agrees with a reference model that keeps every outcome, over random commands', () => {
+    const waitMs = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 20_000 }))
+    const outcome = fc.constantFrom<Outcome>('success', 'failure', 'failure', 'throttled', 'ignored')
+    const commands = fc.commands<Model, Real>(
+      [
+        waitMs.map(wait),
+        fc.constant(ask),
+        fc.tuple(outcome, fc.integer({ min: 1, max: 9_000 })).map((one) => settle(...one)),
+        // Most calls are asked for and settled at once; left to chance, breakers would hardly ever open.
+        fc.tuple(outcome, fc.integer({ min: 1, max: 9_000 })).map((one) => call(...one)),
+      ],
+      { maxCommands: 150 },
+    )
     fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({
-            waitMs: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 20_000 })),
-            outcome: fc.constantFrom<Outcome>('success', 'failure', 'failure', 'throttled', 'ignored'),
-            hintMs: fc.integer({ min: 1, max: 9_000 }),
-            late: fc.boolean(),
+      fc.property(commands, (steps) =>
+        fc.modelRun(
+          () => ({
+            model: { nowMs: 0, reference: referenceModel(), waiting: 0 },
+            real: { breaker: createBreaker({}, () => 0), permits: [] },
           }),
-          { maxLength: 120 },
+          steps,
         ),
-        (steps) => {
-          const breaker = createBreaker({}, () => 0)
-          const model = referenceModel()
-          let nowMs = 0
-          const waiting: Permit[] = []
-          for (const { waitMs, outcome, hintMs, late } of steps) {
-            nowMs += waitMs
-            const permit = breaker.acquire(nowMs)
-            expect(permit.granted).toBe(model.acquire(nowMs))
-            if (permit.granted && late) waiting.push(permit)
-            const settled = permit.granted && !late ? permit : waiting.shift()
-            if (settled !== undefined) {
-              breaker.record(outcome, settled, nowMs, hintMs)
-              model.record(outcome, settled.granted && settled.probe, nowMs, hintMs)
-            }
-            expect(breaker.state(nowMs).state).toBe(model.state(nowMs))
-          }
-        },
       ),
       { numRuns: runs },
     )
   })
+})
+
+interface Model {
+  nowMs: number
+  reference: ReturnType<typeof referenceModel>
+  /** Calls that were let in and have not ended. */
+  waiting: number
+}
+
+interface Real {
+  breaker: Breaker
+  permits: Permit[]
+}
+
+const wait = (ms: number): fc.Command<Model, Real> => ({
+  check: () => true,
+  run(model, { breaker }) {
+    model.nowMs += ms
+    expect(breaker.state(model.nowMs).state).toBe(model.reference.state(model.nowMs))
+  },
+  toString: () => `wait ${ms}`,
+})
+
+/** One caller asks; whether it is let in is the model's to say. */
+const ask: fc.Command<Model, Real> = {
+  check: () => true,
+  run(model, { breaker, permits }) {
+    const permit = breaker.acquire(model.nowMs)
+    expect(permit.granted).toBe(model.reference.acquire(model.nowMs))
+    if (!permit.granted) return
+    model.waiting++
+    permits.push(permit)
+  },
+  toString: () => 'ask',
+}
+
+/** The call that waits longest ends. */
+const settle = (outcome: Outcome, hintMs: number): fc.Command<Model, Real> => ({
+  check: ({ waiting }) => waiting > 0,
+  run(model, { breaker, permits }) {
+    const { nowMs, reference } = model
+    const permit = permits.shift()!
+    model.waiting--
+    breaker.record(outcome, permit, nowMs, hintMs)
+    reference.record(outcome, permit.granted && permit.probe, nowMs, hintMs)
+    expect(breaker.state(nowMs).state).toBe(reference.state(nowMs))
+  },
+  toString: () => `${outcome} (${hintMs})`,
+})
+
+/** Asks and ends in one. */
+const call = (outcome: Outcome, hintMs: number): fc.Command<Model, Real> => ({
+  check: () => true,
+  run(model, real) {
+    void ask.run(model, real)
+    if (model.waiting > 0) void settle(outcome, hintMs).run(model, real)
+  },
+  toString: () => `call ${outcome} (${hintMs})`,
 })
 
 /** The same rules written for the eye: a list of all outcomes, filtered on every question. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRetryBudget } from '../../src/route/retry-budget.ts'
+import type { RetryBudget } from '../../src/route/retry-budget.ts'
 
 const runs = process.env['LLMSWAP_FULL'] === '1' ? 5000 : 300
 
@@ -34,33 +35,62 @@ describe('retry budget', () => {
     expect(budget.balance(12_000)).toBe(0)
   })
 
-  it('agrees with a model that keeps every event, over random histories', () => {
+  it('agrees with a model that keeps every event, over random commands', () => {
+    const commands = fc.commands<Model, RetryBudget>(
+      [fc.integer({ min: 0, max: 3_000 }).map(wait), fc.constant(deposit), fc.constant(withdraw)],
+      { maxCommands: 200 },
+    )
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.integer({ min: 0, max: 3_000 }), fc.boolean()), { maxLength: 200 }),
-        (steps) => {
-          const budget = createRetryBudget()
-          const calls: number[] = []
-          const retries: number[] = []
-          let nowMs = 0
-          for (const [waitMs, isRetry] of steps) {
-            nowMs += waitMs
-            const slice = Math.floor(nowMs / 1_000)
-            const within = (at: number): boolean => at > slice - 10
-            const left = 10 + 0.2 * calls.filter(within).length - retries.filter(within).length
-            expect(budget.balance(nowMs)).toBeCloseTo(left, 9)
-            if (isRetry) {
-              const allowed = left >= 1 - 1e-9
-              expect(budget.withdraw(nowMs)).toBe(allowed)
-              if (allowed) retries.push(slice)
-            } else {
-              budget.deposit(nowMs)
-              calls.push(slice)
-            }
-          }
-        },
+      fc.property(commands, (steps) =>
+        fc.modelRun(
+          () => ({ model: { nowMs: 0, calls: [], retries: [] }, real: createRetryBudget() }),
+          steps,
+        ),
       ),
       { numRuns: runs },
     )
   })
 })
+
+/** Every event that ever was, by the second it fell into. */
+interface Model {
+  nowMs: number
+  calls: number[]
+  retries: number[]
+}
+
+const second = ({ nowMs }: Model): number => Math.floor(nowMs / 1_000)
+
+function left(model: Model): number {
+  const within = (at: number): boolean => at > second(model) - 10
+  return 10 + 0.2 * model.calls.filter(within).length - model.retries.filter(within).length
+}
+
+const wait = (ms: number): fc.Command<Model, RetryBudget> => ({
+  check: () => true,
+  run(model, budget) {
+    model.nowMs += ms
+    expect(budget.balance(model.nowMs)).toBeCloseTo(left(model), 9)
+  },
+  toString: () => `wait ${ms}`,
+})
+
+const deposit: fc.Command<Model, RetryBudget> = {
+  check: () => true,
+  run(model, budget) {
+    budget.deposit(model.nowMs)
+    model.calls.push(second(model))
+    expect(budget.balance(model.nowMs)).toBeCloseTo(left(model), 9)
+  },
+  toString: () => 'deposit',
+}
+
+const withdraw: fc.Command<Model, RetryBudget> = {
+  check: () => true,
+  run(model, budget) {
+    const allowed = left(model) >= 1 - 1e-9
+    expect(budget.withdraw(model.nowMs)).toBe(allowed)
+    if (allowed) model.retries.push(second(model))
+  },
+  toString: () => 'withdraw',
+}

@@ -4,7 +4,7 @@ import type { FakeAnswer, FakeScript } from '../../src/adapters/testing.ts'
 import { createClient } from '../../src/client.ts'
 import { createCatalog } from '../../src/cost/index.ts'
 import { LlmError } from '../../src/errors.ts'
-import { createRouter } from '../../src/route/index.ts'
+import { budget, createRouter, hedge, pace } from '../../src/route/index.ts'
 import type { RouterOptions, Target } from '../../src/route/index.ts'
 import type { StreamEvent } from '../../src/types.ts'
 import { createFakeClock } from '../fake-clock.ts'
@@ -21,6 +21,16 @@ function target(
 
 const quick = { retry: { baseMs: 0 }, random: () => 0 } satisfies Partial<RouterOptions>
 const down: FakeAnswer = { error: { status: 503, message: 'overloaded' } }
+
+/** A line of a price list. */
+const row = (model: string, input: string) => ({
+  provider: model[0]!,
+  model,
+  rates: { input, output: input },
+  capabilities: [],
+  asOf: '2026-11-10',
+  source: 'test',
+})
 
 async function events(run: AsyncIterable<StreamEvent>): Promise<StreamEvent[]> {
   const seen: StreamEvent[] = []
@@ -544,14 +554,6 @@ describe('strategies', () => {
   })
 
   it('cheapest: by the price list, unknown prices last', async () => {
-    const row = (model: string, input: string) => ({
-      provider: model[0]!,
-      model,
-      rates: { input, output: input },
-      capabilities: [],
-      asOf: '2026-11-10',
-      source: 'test',
-    })
     const prices = createCatalog([row('a-1', '10'), row('b-1', '1')])
     const all = ['c', 'a', 'b'].map((name) => target(name, () => name))
     const router = createRouter({ targets: all, strategy: 'cheapest', prices, ...quick })
@@ -588,6 +590,54 @@ describe('what a router refuses', () => {
       'invalid-request',
     )
     expect(a.calls).toHaveLength(0)
+  })
+})
+
+describe('a polluted prototype', () => {
+  it('row 112: gives a router no options', async () => {
+    const evil: Record<string, unknown> = {
+      windowMs: 1,
+      minimumCalls: 1,
+      failureRatio: 0,
+      openMs: 1e9,
+      ratio: 1e9,
+      reserve: 1e9,
+      attempts: 1e9,
+      contextLength: ['openai/evil'],
+      contentFilter: ['openai/evil'],
+      on: ['auth'],
+      continuation: 'prefill',
+      capabilities: [],
+      contextTokens: 0,
+      afterMs: 0,
+      requestsPerMinute: 1e-9,
+      estimate: () => Infinity,
+    }
+    for (const [name, value] of Object.entries(evil)) {
+      Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true })
+    }
+    try {
+      const a = target('a', down)
+      const b = target('b', 'from b')
+      const router = createRouter({
+        targets: [a, b],
+        fallbacks: {},
+        breaker: {},
+        retry: { baseMs: 0, budget: {} },
+        pace: pace({ inputTokensPerMinute: 1e9 }),
+        budget: budget({ dollars: 1, prices: createCatalog([row('a-1', '1'), row('b-1', '1')]) }),
+        hedge: hedge({}),
+        random: () => 0,
+      })
+      expect((await router.complete('hi')).text).toBe('from b')
+      expect(a.calls).toHaveLength(3)
+      const [first] = router.state()
+      expect(first).toMatchObject({ breaker: { state: 'closed' }, name: 'a' })
+      expect(first!.retriesLeft).toBeLessThan(11)
+      expect(router.state()).toHaveLength(2)
+    } finally {
+      for (const name of Object.keys(evil)) Reflect.deleteProperty(Object.prototype, name)
+    }
   })
 })
 
