@@ -375,9 +375,9 @@ function cost(): void {
   const model1 = 'gpt-5.4'
   const rates = catalog.find(model1, 'openai')?.rates
   exact('price-model', model1)
-  exact('price-input', rates?.input ?? 'unknown')
-  exact('price-output', rates?.output ?? 'unknown')
-  exact('price-cached', rates?.cacheRead ?? 'unknown')
+  exact('price-input', Number(rates?.input), 2)
+  exact('price-output', Number(rates?.output), 2)
+  exact('price-cached', Number(rates?.cacheRead), 2)
   const bill = (usage: { inputTokens: number; outputTokens: number; cachedInputTokens?: number }): number =>
     price(usage, model1, { provider: 'openai' }).total ?? NaN
   const turn = { inputTokens: 20_000, outputTokens: 500 }
@@ -535,5 +535,8 @@ for (const name of figures.keys())
   if (!used.has(name)) console.log(`unused: ${name} = ${figures.get(name)!.text}`)
 if (write) writeFileSync(ARTICLE, updated)
 for (const line of drifted) console.log(line)
-console.log(`${used.size} numbers in the article, ${drifted.length} ${write ? 'written' : 'drifted'}`)
+const computed = [...used].filter((name) => figures.has(name)).length
+console.log(
+  `${used.size} numbers in the article, ${computed} computed, ${drifted.length} ${write ? 'written' : 'drifted'}`,
+)
 if (!write && drifted.length > 0) process.exitCode = 1
