@@ -21,8 +21,8 @@ import { serveTiny } from './serve-tiny.ts'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const README = `${root}README.md`
 
-/** The port the first program names. */
-const PORT = 8080
+/** The address the first program names. Here it gets one that is free. */
+const ADDRESS = 'http://127.0.0.1:8080/v1'
 
 /** What each kind means and what to do; the order is that of a call. */
 const KINDS: readonly [kind: ErrorKind, meaning: string][] = [
@@ -92,17 +92,18 @@ async function sizes(): Promise<string> {
 async function output(readme: string): Promise<string> {
   const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1]
   if (program === undefined) throw new Error('The README has no program.')
+  if (!program.includes(ADDRESS)) throw new Error(`The first program of the README does not name ${ADDRESS}.`)
+  const server = await serveTiny({ port: 0 })
   const folder = `${root}.cache/readme`
   mkdirSync(folder, { recursive: true })
   await build({
-    stdin: { contents: program, resolveDir: root, loader: 'ts' },
+    stdin: { contents: program.replace(ADDRESS, server.url), resolveDir: root, loader: 'ts' },
     bundle: true,
     platform: 'node',
     format: 'esm',
     outfile: `${folder}/first.mjs`,
     tsconfig: `${root}tsconfig.json`,
   })
-  const server = await serveTiny({ port: PORT })
   try {
     const printed = await new Promise<string>((resolve, reject) => {
       const child = spawn(process.execPath, [`${folder}/first.mjs`], { stdio: ['ignore', 'pipe', 'inherit'] })
