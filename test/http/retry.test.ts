@@ -175,12 +175,7 @@ describe('the loop', () => {
     const controller = new AbortController()
     const told = failure('server')
     let attempts = 0
-    const done = retry({
-      policy,
-      clock,
-      random: always(1),
-      signal: controller.signal,
-      leftMs: always(Infinity),
+    const done = retry(callOf(clock, controller.signal), {
       async attempt() {
         attempts++
         controller.abort(failure('aborted'))
