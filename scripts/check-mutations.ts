@@ -180,8 +180,8 @@ const SUITES: readonly Suite[] = [
       ['Math.max(Math.min(MIN_DELAY_MS, policy.baseMs), ', 'Math.max(0, '],
       ['diedInPool(failure, tries) ? 0 : pauseMs', 'pauseMs'],
       ["failure.code === 'ENOTFOUND' ? 2", "failure.code === 'ENOTFOUND' ? 3"],
-      ['await sleep(init.clock, delayMs, init.signal)', ''],
-      ['!LlmError.is(failure) || init.signal.aborted', '!LlmError.is(failure)'],
+      ['await sleep(clock, delayMs, signal)', ''],
+      ['!LlmError.is(failure) || signal.aborted', '!LlmError.is(failure)'],
     ],
   },
   {

@@ -614,7 +614,7 @@ describe('a polluted prototype', () => {
       estimate: () => Infinity,
     }
     for (const [name, value] of Object.entries(evil)) {
-      Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true })
+      Reflect.defineProperty(Object.prototype, name, { value, configurable: true, writable: true })
     }
     try {
       const a = target('a', down)
