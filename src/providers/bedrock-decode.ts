@@ -215,7 +215,8 @@ export function createConverseDecoder(request?: Request): ConverseDecoder {
       block.redacted += stringIn(reasoning, 'redactedContent') ?? ''
     } else {
       append(block, own(delta, 'text'), out)
-      const source = readSource(own(delta, 'citation'))
+      const citation = own(delta, 'citation')
+      const source = citation === undefined ? undefined : readSource(citation)
       if (source !== undefined) block.sources.push(source)
     }
   }

@@ -403,6 +403,8 @@ function readUsage(usage: unknown): Usage {
 
 /** `chosenCandidates[i]` goes with `topCandidates[i]`. */
 function readLogprobs(result: unknown): TokenLogprob[] | undefined {
+  // Nearly always: this runs once per chunk.
+  if (result === undefined) return undefined
   const tops = listIn(result, 'topCandidates')
   const read = (value: unknown): TokenLogprob[] => {
     const one = readLogprob(value, 'logProbability')
