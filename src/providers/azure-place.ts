@@ -6,10 +6,10 @@
  * Spec: https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
  */
 
-import { LlmError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 import { endpoint, hostPart, pathSegment } from './body.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
+import { fault } from './notes.ts'
 
 /** Where the resource is, how it is spoken to, and as whom. */
 export interface AzureOptions {
@@ -36,11 +36,12 @@ export const AZURE = 'azure'
 export function azureEndpoint({ resource, baseURL }: AzureOptions, domain: string): string {
   if (baseURL !== undefined) return baseURL.replace(/\/+$/, '')
   if (resource !== undefined) return `https://${hostPart(resource, 'resource', AZURE)}.${domain}`
-  throw new LlmError({
-    kind: 'config',
-    provider: AZURE,
-    message: `${AZURE} needs to know where to send to: pass resource (the name of your resource) or baseURL.`,
-  })
+  throw fault(
+    'config',
+    AZURE,
+    'encode',
+    `${AZURE} needs to know where to send to: pass resource (the name of your resource) or baseURL.`,
+  )
 }
 
 /** The header that carries the key or the token. */
@@ -79,9 +80,10 @@ export function azureUrl(options: AzureOptions): (deployment?: string) => string
 /** @throws LlmError `config` for what is no version. */
 export function azureVersion(apiVersion: string): string {
   if (/^[\w.-]+$/.test(apiVersion)) return apiVersion
-  throw new LlmError({
-    kind: 'config',
-    provider: AZURE,
-    message: `The apiVersion given to ${AZURE} is no version: use v1, preview or a date such as 2024-10-21.`,
-  })
+  throw fault(
+    'config',
+    AZURE,
+    'encode',
+    `The apiVersion given to ${AZURE} is no version: use v1, preview or a date such as 2024-10-21.`,
+  )
 }

@@ -8,6 +8,7 @@
 
 import { LlmError } from '../errors.ts'
 import type { Message, Origin, Part, Request } from '../types.ts'
+import { fault, protocol } from './notes.ts'
 
 // -------------------------------------------------------------------------------------------------- URLs
 
@@ -37,11 +38,7 @@ export function endpoint(baseURL: string, path: string, provider: string): strin
 
 function badBase(provider: string, reason: string): LlmError {
   // The URL itself is not quoted: people paste keys into them.
-  return new LlmError({
-    kind: 'config',
-    provider,
-    message: `The baseURL of ${provider} cannot be used: ${reason}.`,
-  })
+  return fault('config', provider, 'encode', `The baseURL of ${provider} cannot be used: ${reason}.`)
 }
 
 function splitOnce(text: string, mark: string): [string, string] {
@@ -64,11 +61,12 @@ export function pathSegment(id: string): string {
  */
 export function hostPart(value: string, field: string, provider: string): string {
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(value)) return value
-  throw new LlmError({
-    kind: 'config',
+  throw fault(
+    'config',
     provider,
-    message: `The ${field} given to ${provider} cannot be part of a host name: use letters, digits and hyphens.`,
-  })
+    'encode',
+    `The ${field} given to ${provider} cannot be part of a host name: use letters, digits and hyphens.`,
+  )
 }
 
 // ------------------------------------------------------------------------------------------- JSON bodies
@@ -137,12 +135,7 @@ export function parseFrameJson(data: string, provider: string): unknown {
   try {
     return JSON.parse(data)
   } catch {
-    throw new LlmError({
-      kind: 'protocol',
-      provider,
-      phase: 'stream',
-      message: `${provider} sent a stream event of ${data.length} characters that is not JSON.`,
-    })
+    throw protocol(provider, `sent a stream event of ${data.length} characters that is not JSON`)
   }
 }
 

@@ -7,11 +7,12 @@
  * Spec: https://platform.openai.com/docs/api-reference/embeddings, read 2026-11.
  */
 
-import { LlmError } from '../errors.ts'
+import type { LlmError } from '../errors.ts'
 import type { EmbeddingProvider } from '../provider.ts'
 import { endpoint, jsonBody, own, countIn, stringIn, listIn } from './body.ts'
 import { httpError, streamError } from './errors.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
+import { fault } from './notes.ts'
 import { floatRows, purposeIgnored } from './vectors.ts'
 
 /** Where to find the server, and what it can do. */
@@ -115,9 +116,5 @@ function numbersOf(base64: string, provider: string): number[] {
 }
 
 function protocol(provider: string, reason: string): LlmError {
-  return new LlmError({
-    kind: 'protocol',
-    provider,
-    message: `${provider} did not answer with embeddings: ${reason}.`,
-  })
+  return fault('protocol', provider, 'stream', `${provider} did not answer with embeddings: ${reason}.`)
 }

@@ -7,11 +7,11 @@
  * Spec: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api, read 2026-11.
  */
 
-import { LlmError } from '../errors.ts'
 import type { EmbeddingProvider } from '../provider.ts'
 import { jsonBody, own, sumCounts, countIn, listIn } from './body.ts'
 import { httpError } from './errors.ts'
 import { TASK_TYPES } from './gemini-embeddings.ts'
+import { fault } from './notes.ts'
 import { floatRows } from './vectors.ts'
 import { vertexAuthorize, type VertexOptions, vertexUrl } from './vertex-place.ts'
 
@@ -36,12 +36,12 @@ export function vertexEmbeddings(options: VertexEmbeddingsOptions = {}): Embeddi
     maxTextsOf: (model) => (model === 'gemini-embedding-001' ? 1 : maxTexts),
     encode({ model, texts, dimensions, purpose, body }) {
       if (model === 'gemini-embedding-001' && texts.length > 1) {
-        throw new LlmError({
-          kind: 'config',
-          provider: name,
-          phase: 'encode',
-          message: `${model} takes one text a request on ${name}: make the provider with maxTexts: 1.`,
-        })
+        throw fault(
+          'config',
+          name,
+          'encode',
+          `${model} takes one text a request on ${name}: make the provider with maxTexts: 1.`,
+        )
       }
       const instances = texts.map((content) => ({
         content,

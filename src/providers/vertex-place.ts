@@ -6,10 +6,10 @@
  * Spec: https://cloud.google.com/vertex-ai/docs/general/locations
  */
 
-import { LlmError } from '../errors.ts'
 import type { Provider } from '../provider.ts'
 import { endpoint, hostPart, pathSegment } from './body.ts'
 import { type ApiKey, keyAuthorize } from './key.ts'
+import { fault } from './notes.ts'
 
 /** Where in Google Cloud to ask, and as whom. */
 export interface VertexOptions {
@@ -64,11 +64,12 @@ function hostOf(location: string): string {
 /** Project ids, numbers, and ids scoped to a domain (`example.com:my-project`). */
 function checked(project: string): string {
   if (/^[a-z0-9][\w.:-]*$/i.test(project)) return project
-  throw new LlmError({
-    kind: 'config',
-    provider: VERTEX,
-    message: `The project given to ${VERTEX} is no project id: use letters, digits and hyphens.`,
-  })
+  throw fault(
+    'config',
+    VERTEX,
+    'encode',
+    `The project given to ${VERTEX} is no project id: use letters, digits and hyphens.`,
+  )
 }
 
 /** Versions of Claude stand behind an `@`, which Google's own clients leave as it is. */
