@@ -101,6 +101,10 @@ function deliver(source: RunSource): Delivery {
     return event
   }
 
+  function takeNow(): StreamEvent | undefined {
+    return waiting === 0 ? take() : undefined
+  }
+
   async function wait(before: Promise<unknown> | undefined): Promise<IteratorResult<StreamEvent, undefined>> {
     if (before !== undefined) await before.catch(() => {})
     try {
@@ -195,13 +199,13 @@ function deliver(source: RunSource): Delivery {
       consumer = by
     },
     next() {
-      const event = delivery.takeNow()
+      const event = takeNow()
       if (event !== undefined) return Promise.resolve({ done: false, value: event })
       // Calls of next() that overlap are answered in their order.
       const before = waiting++ === 0 ? undefined : last
       return (last = wait(before))
     },
-    takeNow: () => (waiting === 0 ? take() : undefined),
+    takeNow,
     partial: () => answer ?? sum.partial(source.facts()),
     stop(error) {
       if (!open) return
