@@ -159,6 +159,8 @@ function judgeRequest({ id, lane, before, during, call }: Asked, { asked, called
       (one) =>
         one.lane === lane &&
         one.id < id &&
+        // A call asks one target at a time: its own probe before this one is over.
+        one.call !== call &&
         one.during[lane]?.breaker.state === 'half-open' &&
         (called[one.call]?.endMs ?? 0) > asked[id]!.atMs &&
         !asked.some((later) => later.call === one.call && later.id > one.id && later.id < id),
