@@ -125,7 +125,7 @@ const SUITES: readonly Suite[] = [
       ['        reserved -= worst', ''],
       ['known ?? (billed ? worst : 0)', 'known ?? 0'],
       ['known ?? (billed ? worst : 0)', 'known ?? worst'],
-      ['worst === undefined || ', ''],
+      ['!(worst >= 0)', 'false'],
     ],
   },
   {

@@ -59,8 +59,9 @@ export function budget(options: BudgetOptions): Budget {
       const { inputTokens, request, target } = attempt
       const worst =
         estimate?.(attempt) ??
-        priceOf({ inputTokens, outputTokens: request.maxTokens ?? WORST_OUTPUT_TOKENS }, attempt)
-      if (worst === undefined || !(worst >= 0)) {
+        priceOf({ inputTokens, outputTokens: request.maxTokens ?? WORST_OUTPUT_TOKENS }, attempt) ??
+        NaN
+      if (!(worst >= 0)) {
         throw refusal(
           `There is no price for ${target}, so nothing is sent to it: add one, or pass an estimate.`,
         )

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fake } from '../../src/adapters/testing.ts'
 import { createCatalog } from '../../src/cost/index.ts'
 import { LlmError } from '../../src/errors.ts'
-import { budget, createRouter } from '../../src/route/index.ts'
+import { budget, createRouter, pace } from '../../src/route/index.ts'
 import type { GateAttempt, Leave } from '../../src/route/index.ts'
 
 const runs = process.env['LLMSWAP_FULL'] === '1' ? 2_000 : 200
@@ -72,6 +72,20 @@ describe('budget', () => {
       const billed = attempts.slice(0, -1).filter(({ maybeBilled }) => maybeBilled).length
       expect(money.spent).toBe(dollars + billed)
     }
+  })
+
+  it('gives back what was reserved for an attempt that the next gate refused', async () => {
+    const { provider, transport } = fake('x', { name: 'a' })
+    const money = budget({ dollars: 10, estimate: () => 1 })
+    const router = createRouter({
+      targets: [{ provider, transport, model: 'm' }],
+      budget: money,
+      pace: pace({ requestsPerMinute: 1, maxWaitMs: 0 }),
+      retry: false,
+    })
+    await router.complete('hi')
+    await expect(router.complete('hi')).rejects.toMatchObject({ kind: 'rate-limit' })
+    expect([money.spent, money.reserved]).toEqual([1, 0])
   })
 
   it('sends nothing without a price, and nothing elsewhere once the money is gone', async () => {

@@ -120,25 +120,26 @@ describe('pace', () => {
 
   it('a waiting attempt that is aborted leaves, and nobody overtakes', async () => {
     const clock = createFakeClock()
-    const gate = pace({ requestsPerMinute: 60, burstMs: 1_000 })
+    const gate = pace({ inputTokensPerMinute: 6_000, burstMs: 10_000 })
     const controller = new AbortController()
     const order: string[] = []
-    const ask = (name: string, signal = new AbortController().signal): Promise<unknown> =>
-      Promise.resolve(gate.enter(attempt(clock, { signal }))).then(
+    const ask = (name: string, inputTokens: number, signal = new AbortController().signal): unknown =>
+      Promise.resolve(gate.enter(attempt(clock, { inputTokens, signal }))).then(
         () => order.push(name),
         () => order.push(`${name} left`),
       )
-    void ask('first')
-    void ask('second')
-    void ask('third', controller.signal)
-    void ask('fourth')
+    ask('first', 1_000)
+    ask('second', 1_000)
+    ask('third', 1_000, controller.signal)
+    // A hundredth of a bucket: there would be room for it long before the second has its share.
+    ask('fourth', 10)
     await settle()
     controller.abort(new Error('enough'))
-    await settle()
+    await clock.advance(5_000)
     expect(order).toEqual(['first', 'third left'])
-    await clock.advance(1_000)
+    await clock.advance(5_000)
     expect(order).toEqual(['first', 'third left', 'second'])
-    await clock.advance(1_000)
+    await clock.advance(100)
     expect(order).toEqual(['first', 'third left', 'second', 'fourth'])
     expect(clock.armed).toBe(0)
   })
