@@ -452,6 +452,20 @@ describe('health', () => {
     expect(asked).toEqual(['b'])
   })
 
+  it('does not embed elsewhere what is itself at fault', async () => {
+    const asked: string[] = []
+    const lane = (name: string) => ({
+      ...createClient(target(name, 'x')),
+      async embed() {
+        asked.push(name)
+        throw new LlmError({ kind: 'invalid-request', message: 'too long' })
+      },
+    })
+    const router = createRouter({ targets: [lane('a'), lane('b')], ...quick })
+    expect((await failure(router.embed('hi', { model: 'e' }))).kind).toBe('invalid-request')
+    expect(asked).toEqual(['a'])
+  })
+
   it('a probe that embeds is settled like any other', async () => {
     const vectors = {
       embeddings: [new Float32Array(2)],
