@@ -99,7 +99,15 @@ const SUITES: readonly Suite[] = [
       ['Math.max(nowMs - startMs, FAST_FAILURE_PENALTY_MS)', 'nowMs - startMs'],
       ['permit, nowMs, error.retryAfterMs', 'permit, nowMs'],
       ['alone ? Math.max(pauseMs, after.retryAtMs - nowMs) : Infinity', 'pauseMs'],
+    ],
+  },
+  {
+    file: 'src/route/lanes.ts',
+    nearest: 'test/route/router.test.ts',
+    mutations: [
       ['if (atMs < bestMs)', 'if (atMs > bestMs)'],
+      ['if (tried.has(lane)) return false', ''],
+      ['able.filter(({ breaker }) => breaker.peek(nowMs).granted)', '[...able]'],
     ],
   },
   {

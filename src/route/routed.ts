@@ -9,7 +9,8 @@
  *   continue  the answer goes on where it stopped, only at a target that says how (`continuation`).
  * Never after a tool call was delivered: somebody may have run it. And no more often than a target is retried: an answer
  * that breaks off every time would otherwise be asked for, and paid for, without end.
- * Not here: the rules (router.ts), health (breaker.ts), pauses (http/retry.ts).
+ * Not here: the rules (router.ts), the next lane (lanes.ts), what a continuation asks (continuation.ts), health
+ * (breaker.ts), pauses (http/retry.ts).
  */
 
 import type { ErrorKind } from '../errors.ts'
@@ -23,20 +24,13 @@ import { createRequest, ownOptions } from '../request.ts'
 import { createAccumulator } from '../stream/accumulate.ts'
 import type { Accumulator, Facts } from '../stream/accumulate.ts'
 import type { RunSource } from '../stream/run.ts'
-import type {
-  Attempt,
-  Hooks,
-  Input,
-  Message,
-  Options,
-  PartialCompletion,
-  Request,
-  StreamEvent,
-} from '../types.ts'
+import type { Attempt, Hooks, Input, Options, PartialCompletion, Request, StreamEvent } from '../types.ts'
 import { outcomeOf } from './breaker.ts'
 import type { Permit } from './breaker.ts'
+import { continuation, shiftParts } from './continuation.ts'
 import type { Gate, GateOutcome, Leave } from './gate.ts'
 import type { Hedge } from './hedge.ts'
+import { ableLanes, nextLane, noneLeft } from './lanes.ts'
 import { FAST_FAILURE_PENALTY_MS } from './pick.ts'
 import { demandOf, modelOf, sourceOf, unfit } from './target.ts'
 import type { Demand, Lane } from './target.ts'
@@ -60,10 +54,6 @@ export interface Rules {
   gates: readonly Gate[]
   hedge: Hedge | undefined
 }
-
-/** Asks for the rest in words; a caller whose users write another language passes their own. */
-const CONTINUE_PROMPT =
-  'Continue exactly where your last message stops. Repeat nothing and add no introduction.'
 
 /** The lane that answers, and what it answers. */
 interface Answering {
@@ -466,84 +456,6 @@ function hooksOfAttempts(hooks: Options['hooks']): Hooks[] {
   }))
 }
 
-/** The lanes not tried yet that can take the request; why the others cannot is added to `reasons`. */
-export function ableLanes(
-  lanes: readonly Lane[],
-  tried: ReadonlySet<Lane>,
-  demand: Demand,
-  reasons: string[],
-): Lane[] {
-  return lanes.filter((lane) => {
-    if (tried.has(lane)) return false
-    const reason = unfit(lane, demand)
-    if (reason !== undefined) reasons.push(`${lane.name}: ${reason}`)
-    return reason === undefined
-  })
-}
-
-/**
- * The lane to ask next.
- * @param anyway with every breaker open, one is asked all the same.
- */
-export function nextLane(
-  rules: Rules,
-  able: readonly Lane[],
-  request: Request,
-  nowMs: number,
-  anyway: boolean,
-): Lane | undefined {
-  const usable = able.filter(({ breaker }) => breaker.peek(nowMs).granted)
-  if (usable.length > 0) return rules.choose(usable, request)
-  return anyway ? nearestRecovery(able, nowMs) : undefined
-}
-
-/** With everything open, the target whose breaker ends first. */
-function nearestRecovery(lanes: readonly Lane[], nowMs: number): Lane | undefined {
-  let best: Lane | undefined
-  let bestMs = Infinity
-  for (const lane of lanes) {
-    const permit = lane.breaker.peek(nowMs)
-    const atMs = permit.granted ? nowMs : permit.retryAtMs
-    if (atMs < bestMs) {
-      best = lane
-      bestMs = atMs
-    }
-  }
-  return best
-}
-
-function noneLeft(
-  last: LlmError | undefined,
-  attempts: readonly Attempt[],
-  tried: number,
-  reasons: readonly string[],
-  lanes: readonly Lane[],
-  nowMs: number,
-): LlmError {
-  if (last === undefined) {
-    return new LlmError({
-      kind: 'unsupported',
-      attempts,
-      message: `No target of the router can take this request: ${[...new Set(reasons)].join('; ')}.`,
-    })
-  }
-  if (tried === 1 && lanes.length === 1) return last.with({ attempts })
-  const waits = lanes
-    .map(({ breaker }) => breaker.peek(nowMs))
-    .flatMap((permit) => (permit.granted ? [] : [permit.retryAtMs - nowMs]))
-  return new LlmError({
-    kind: 'all-targets-failed',
-    attempts,
-    provider: last.provider,
-    model: last.model,
-    status: last.status,
-    retryable: last.retryable,
-    retryAfterMs: waits.length === 0 ? last.retryAfterMs : Math.ceil(Math.min(...waits)),
-    message: `All ${tried} targets failed; the last error was: ${last.message}`,
-    cause: last,
-  })
-}
-
 function asError(thrown: unknown): LlmError {
   if (LlmError.is(thrown)) return thrown
   return new LlmError({
@@ -567,48 +479,5 @@ function later({ timing }: Facts, offsetMs: number): Pick<Facts, 'timing'> {
         totalMs: own.totalMs + offsetMs,
       }
     },
-  }
-}
-
-/** The conversation with the answer so far at its end, in the way the target wants it. */
-function continuation(
-  request: Request,
-  partial: PartialCompletion,
-  lane: Lane,
-  onInterrupt: Interrupt,
-): Input {
-  const prompt = typeof onInterrupt === 'object' ? onInterrupt.prompt : CONTINUE_PROMPT
-  // Several providers refuse a final assistant turn that ends in white space.
-  const text = lane.options.continuation === 'prefill' ? partial.text.trimEnd() : partial.text
-  const messages: Message[] = [...request.messages]
-  // Where nothing was said yet there is nothing to go on from; an empty turn is refused by several providers.
-  if (text !== '') messages.push({ role: 'assistant', content: text })
-  if (text !== '' && lane.options.continuation === 'user-turn') {
-    messages.push({ role: 'user', content: prompt })
-  }
-  return ownOptions({ messages, system: request.system, tools: request.tools })
-}
-
-/** The first text of the continuation goes on with the last text of the answer; everything else comes after it. */
-function shiftParts(partial: PartialCompletion, trimmed: boolean): (event: StreamEvent) => StreamEvent[] {
-  const { content } = partial.message
-  const lastText = content.findLastIndex(({ type }) => type === 'text')
-  // What a prefill was trimmed of; a model that goes on from the trimmed text begins with it.
-  const space = trimmed ? partial.text.slice(partial.text.trimEnd().length) : ''
-  let joined: number | undefined
-  return (event) => {
-    if (event.type === 'start') return []
-    if (!('part' in event)) return [event]
-    if (event.type === 'text-delta' && lastText >= 0 && joined === undefined) {
-      joined = event.part
-      if (space !== '' && event.text.startsWith(space)) event.text = event.text.slice(space.length)
-      if (event.text === '') return []
-    }
-    const part = event.part === joined ? lastText : event.part + content.length
-    // A closed part would replace the text it goes on with.
-    if (event.type === 'part' && event.part === joined) return []
-    // In place: the event is nobody else's yet, and a copy would lose its lazy accessors.
-    event.part = part
-    return [event]
   }
 }
