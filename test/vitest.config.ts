@@ -15,6 +15,8 @@ const config: ViteUserConfig = {
     // CI shares two cores with whatever else runs there: a socket test may lose a race once, a broken one loses all.
     retry: process.env['CI'] === 'true' ? 2 : 0,
     pool: 'forks',
+    // Vitest leaves one core free unless told otherwise: of two, that is half, and the full counts take 17 minutes on one.
+    maxWorkers: '100%',
     typecheck: {
       enabled: true,
       include: ['test/**/*.test-d.ts'],
