@@ -355,20 +355,20 @@ export function openRouted(rules: Rules, input: Input, given: Options | undefine
     }
   }
 
+  /** Where nothing is summed, batches pass as they are. */
+  const watched =
+    sum === undefined
+      ? undefined
+      : (events: readonly StreamEvent[] | undefined): readonly StreamEvent[] | undefined => {
+          if (events !== undefined) watch(events)
+          return events
+        }
+
   return {
-    async next() {
-      if (answering === undefined) {
-        await begin()
-        return take()
-      }
-      let events: readonly StreamEvent[] | undefined
-      try {
-        events = await answering.source.next()
-      } catch (thrown) {
-        return interrupted(thrown)
-      }
-      if (events !== undefined) watch(events)
-      return events
+    // One promise beside the target's own, and no async function: of a token that comes alone, each is a part of the price.
+    next() {
+      if (answering === undefined) return begin().then(take)
+      return answering.source.next().then(watched, interrupted)
     },
     cancel(error) {
       cancelled = error
