@@ -18,8 +18,8 @@
  *             a dead target, 1,000 callers: 4.00 times the load, 3.00 times the load with three tries; here 1.21 times the load
  *   one owner the router retries, its clients do not (router.ts) —
  *             three layers of the five lines around each other: 64 requests for one call; here 3
- * and somewhere else to go (pick.ts). To read in this order: router, routed, lanes, breaker, retry-budget, pick, continuation, target;
- * then what is imported by whoever wants it: pace, budget, hedge.
+ * and somewhere else to go (pick.ts). To read in this order: router, routed, lanes, breaker, retry-budget, pick,
+ * continuation, target; then what is imported by whoever wants it: pace, budget, hedge.
  */
 
 export { createRouter } from './router.ts'
